@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// Operations is what the handlers need of the manager. Every method checks the
+// caller's rights (driverstate.ErrForbidden; another project's backup is
+// ErrNotFound for one who is not admin) and answers with Cinder's text in the
+// error, without the family prefix such as "Invalid backup: ", which the
+// handlers add from the kind and Resource.
+type Operations interface {
+	Backups(ctx context.Context, c driverstate.Caller, f driverstate.BackupFilter) ([]*driverstate.Backup, error)
+	BackupCount(ctx context.Context, c driverstate.Caller, f driverstate.BackupFilter) (int, error)
+	Backup(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Backup, error)
+	// DeleteBackup accepts a delete; with force it is os-force_delete.
+	DeleteBackup(ctx context.Context, c driverstate.Caller, id string, force bool) error
+	ResetBackupStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.Status) error
+	RestoreBackup(ctx context.Context, c driverstate.Caller, id string, r driverstate.RestoreRequest) (driverstate.RestoreAnswer, error)
+	ExportRecord(ctx context.Context, c driverstate.Caller, id string) (driverstate.ExportedRecord, error)
+	ImportRecord(ctx context.Context, c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error)
+
+	// ManageableBackups scans the store; those with a row are marked.
+	ManageableBackups(ctx context.Context, c driverstate.Caller, container string) ([]driverstate.Manageable, error)
+	ManageBackup(ctx context.Context, c driverstate.Caller, r driverstate.ManageRequest) (*driverstate.Backup, error)
+
+	// CreateVerification starts a look at a backup, with a row or without.
+	CreateVerification(ctx context.Context, c driverstate.Caller, backupID string, d driverstate.Depth) (*driverstate.Verification, error)
+	Verification(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Verification, error)
+
+	Services(ctx context.Context, c driverstate.Caller) ([]driverstate.ServiceState, error)
+	CleanupWorkers(ctx context.Context, c driverstate.Caller, f driverstate.CleanupFilter) (driverstate.CleanupResult, error)
+
+	CreateVolume(ctx context.Context, c driverstate.Caller, r driverstate.VolumeRequest) (*driverstate.Volume, error)
+	Volume(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Volume, error)
+	Volumes(ctx context.Context, c driverstate.Caller, allProjects bool) ([]*driverstate.Volume, error)
+	DeleteVolume(ctx context.Context, c driverstate.Caller, id string) error
+}

@@ -1,0 +1,143 @@
+// Package db is what the engine needs of a database: Cinder's rows, and jobs
+// that are written in the same transaction as the change they follow from. It
+// holds the interface only; db/sqlite implements it.
+//
+// Errors answer to driverstate.ErrNotFound and driverstate.ErrConflict.
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// Backups are the rows of the backups table.
+type Backups interface {
+	// BackupCreate inserts b, or revives a soft-deleted row of the same id.
+	// ErrConflict if a live row has the id.
+	BackupCreate(ctx context.Context, b *driverstate.Backup) error
+	// BackupGet returns the live row, or ErrNotFound.
+	BackupGet(ctx context.Context, id string) (*driverstate.Backup, error)
+	// BackupGetAll returns live rows, at most f.Limit of them.
+	BackupGetAll(ctx context.Context, f driverstate.BackupFilter) ([]*driverstate.Backup, error)
+	// BackupCount counts what BackupGetAll would return without limit,
+	// offset and marker.
+	BackupCount(ctx context.Context, f driverstate.BackupFilter) (int, error)
+	// BackupUpdate writes every column of b, and sets UpdatedAt, if the row's
+	// status is one of from; any live status when from is empty. ErrConflict
+	// when the row moved, ErrNotFound when it is gone.
+	BackupUpdate(ctx context.Context, b *driverstate.Backup, from ...driverstate.Status) error
+	// BackupDestroy marks the row deleted. ErrNotFound when it is gone.
+	BackupDestroy(ctx context.Context, id string) error
+}
+
+// Volumes are the engine's volumes.
+type Volumes interface {
+	VolumeCreate(ctx context.Context, v *driverstate.Volume) error
+	VolumeGet(ctx context.Context, id string) (*driverstate.Volume, error)
+	// VolumeGetAll returns all live volumes of the project, of every project
+	// when it is empty, newest first.
+	VolumeGetAll(ctx context.Context, projectID string) ([]*driverstate.Volume, error)
+	// VolumeUpdate is BackupUpdate for volumes.
+	VolumeUpdate(ctx context.Context, v *driverstate.Volume, from ...driverstate.VolumeStatus) error
+	VolumeDestroy(ctx context.Context, id string) error
+}
+
+// Services are the rows of the services table.
+type Services interface {
+	// ServiceUpsert inserts the service of s.Host and s.Binary or updates its
+	// heartbeat, zone, cluster and reason, leaving Disabled as it is; s.ID is
+	// set.
+	ServiceUpsert(ctx context.Context, s *driverstate.Service) error
+	ServiceGetAll(ctx context.Context) ([]*driverstate.Service, error)
+	// ServiceUpdate writes Disabled and DisabledReason.
+	ServiceUpdate(ctx context.Context, s *driverstate.Service) error
+}
+
+// Workers are the rows of the workers table.
+type Workers interface {
+	WorkerCreate(ctx context.Context, w *driverstate.Worker) error
+	// WorkerGetAll returns the workers of a service, of all when it is 0.
+	WorkerGetAll(ctx context.Context, serviceID int64) ([]*driverstate.Worker, error)
+	// WorkerClaimForCleanup gives w to serviceID if nobody moved it since it
+	// was read: true for exactly one claimant.
+	WorkerClaimForCleanup(ctx context.Context, w *driverstate.Worker, serviceID int64) (bool, error)
+	// WorkerDestroy removes the worker of the resource; absent is success.
+	WorkerDestroy(ctx context.Context, resourceType, resourceID string) error
+}
+
+// Verifications are looks at backups on the store, kept so that it is known
+// what was verified when.
+type Verifications interface {
+	VerificationCreate(ctx context.Context, v *driverstate.Verification) error
+	VerificationGet(ctx context.Context, id string) (*driverstate.Verification, error)
+	VerificationUpdate(ctx context.Context, v *driverstate.Verification) error
+}
+
+// JobKind says what a job does.
+type JobKind string
+
+// Job kinds.
+const (
+	JobBackup  JobKind = "backup_create"
+	JobRestore JobKind = "backup_restore"
+	JobDelete  JobKind = "backup_delete"
+	JobReset   JobKind = "backup_reset_status"
+	JobImport  JobKind = "backup_import"
+	JobVerify  JobKind = "backup_verify"
+)
+
+// Job is work for the service whose queue it is in.
+type Job struct {
+	ID       int64 // set when inserted
+	Kind     JobKind
+	Queue    string // host of the service, see QueueName
+	BackupID string
+	VolumeID string `json:",omitempty"`
+	// Args is the job's own JSON, at most a few kB.
+	Args []byte `json:",omitempty"`
+}
+
+// Tx is a transaction: everything in it is written, or nothing.
+type Tx interface {
+	Backups
+	Volumes
+	Services
+	Workers
+	Verifications
+	// JobInsert queues j; it becomes visible to workers on commit.
+	JobInsert(ctx context.Context, j *Job) error
+	// JobsDiscardUnfinished takes every job off queue that is not finished,
+	// running ones of a process that died included. For the start of a
+	// service, before its queue is worked.
+	JobsDiscardUnfinished(ctx context.Context, queue string) (int, error)
+}
+
+// DB is a database. Its Backups and other methods outside of a transaction
+// are each a transaction of their own.
+type DB interface {
+	Backups
+	Volumes
+	Services
+	Workers
+	Verifications
+	// Update runs f in one transaction. f may run again after a
+	// serialization failure and must not have effects outside of it.
+	Update(ctx context.Context, f func(Tx) error) error
+	// Work runs the jobs of queue, at most parallel at a time, until Stop. A
+	// job whose handler returns an error is finished all the same: the handler
+	// has recorded the failure in its rows. One queue per process and host.
+	Work(ctx context.Context, queue string, parallel int, handle func(context.Context, Job) error) (Queue, error)
+	Close() error
+}
+
+// Queue is a queue being worked.
+type Queue interface {
+	// Stop takes no more jobs, cancels the context of those running and waits
+	// for them, at most until ctx ends.
+	Stop(ctx context.Context) error
+}
+
+// Clock tells the time; injected so that tests need not wait.
+type Clock func() time.Time

@@ -1,0 +1,111 @@
+package driverstate
+
+import "time"
+
+// Caller is who asks: the outcome of authentication.
+type Caller struct {
+	UserID    string
+	ProjectID string
+	Admin     bool
+	RequestID string
+}
+
+// BackupFilter selects backups. Zero fields do not filter.
+type BackupFilter struct {
+	ProjectID string
+	// Columns are equality filters by column name of Cinder's backups table
+	// (display_name, status, volume_id, parent_id, host, ...). A name that is
+	// no column selects nothing, as Cinder does for an admin.
+	Columns map[string]string
+	// Like are the same with SQL LIKE %value%.
+	Like map[string]string
+	// Sort keys, in order; CreatedAt desc, ID desc when empty.
+	Sort   []SortKey
+	Marker string // id of the last backup of the page before
+	Limit  int    // 0 = no limit
+	Offset int
+}
+
+// SortKey is one key of an ordering: a column name and its direction.
+type SortKey struct {
+	Column    string
+	Ascending bool
+}
+
+// RestoreRequest asks for a restore. With VolumeID empty a volume is created,
+// named Name or restore_backup_<id>.
+type RestoreRequest struct {
+	VolumeID string
+	Name     string
+}
+
+// RestoreAnswer says where the backup is being restored to.
+type RestoreAnswer struct {
+	BackupID, VolumeID, VolumeName string
+}
+
+// ExportedRecord is a record as the API carries it.
+type ExportedRecord struct {
+	BackupService string `json:"backup_service"`
+	BackupURL     string `json:"backup_url"`
+}
+
+// VolumeRequest asks for a volume of the engine.
+type VolumeRequest struct {
+	Size             int64 // GiB
+	Name             string
+	Description      string
+	AvailabilityZone string
+	Metadata         map[string]string
+	// SourceName is the file or device to take under management as the
+	// volume (Cinder's manageable_volumes, ref source-name); "-" is the
+	// engine's own standard output. Empty makes a file of the engine's own.
+	SourceName string
+	// Overwrite allows SourceName to be a file that holds data already.
+	Overwrite bool
+}
+
+// Verification is one look at a backup on the store, asked for through the
+// engine's extension /verifications.
+type Verification struct {
+	ID         string
+	BackupID   string
+	Depth      Depth
+	Status     VerificationStatus
+	Report     Report // when done
+	Error      string // when failed: why it could not look
+	BytesDone  int64
+	BytesTotal int64
+	CreatedAt  time.Time
+	FinishedAt time.Time
+}
+
+// VerificationStatus says how far a verification is.
+type VerificationStatus string
+
+// Verification statuses.
+const (
+	VerificationRunning VerificationStatus = "running"
+	VerificationDone    VerificationStatus = "done"
+	VerificationFailed  VerificationStatus = "failed"
+)
+
+// ManageRequest takes a backup found in the store under management.
+type ManageRequest struct {
+	BackupID string
+	// AllowOrphaned and AllowDamaged admit backups that are not whole; the
+	// row then becomes error, with the reason.
+	AllowOrphaned, AllowDamaged bool
+}
+
+// Manageable is a backup found in the store, and whether a row has it already.
+type Manageable struct {
+	Found
+	Managed bool // a live row has this id
+}
+
+// ServiceState is a service with what the API says of its liveness.
+type ServiceState struct {
+	Service
+	Up bool
+}

@@ -1,0 +1,73 @@
+package driverstate
+
+import (
+	"io"
+	"time"
+)
+
+// VolumeStatus is the status column of a volume, in Cinder's words.
+type VolumeStatus string
+
+// The volume statuses that backups bring about.
+const (
+	VolumeCreating       VolumeStatus = "creating"
+	VolumeAvailable      VolumeStatus = "available"
+	VolumeInUse          VolumeStatus = "in-use"
+	VolumeBackingUp      VolumeStatus = "backing-up"
+	VolumeRestoring      VolumeStatus = "restoring-backup"
+	VolumeError          VolumeStatus = "error"
+	VolumeErrorRestoring VolumeStatus = "error_restoring"
+	VolumeDeleting       VolumeStatus = "deleting"
+)
+
+// Volume is a volume of the engine: a raw file of its own, or a file or block
+// device of the operator's, taken under management as a restore target.
+type Volume struct {
+	ID          string
+	UserID      string
+	ProjectID   string
+	Host        string
+	Name        string
+	Description string
+	Size        int64 // GiB
+	Status      VolumeStatus
+	// PreviousStatus is what a failed or finished backup puts back.
+	PreviousStatus   VolumeStatus
+	AvailabilityZone string
+	Metadata         map[string]string
+	// Path is the file or device that holds the bytes, absolute; "-" is the
+	// standard output of an engine in the same process.
+	Path string
+	// Managed: the path is the operator's and survives the volume's deletion.
+	Managed   bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Source is a volume to be backed up. ReadAt may be called from several
+// goroutines at once.
+type Source interface {
+	io.ReaderAt
+	Size() int64 // bytes
+	// Metadata is the text of volume_meta (contract/store.md 1.5); nil for none.
+	Metadata() ([]byte, error)
+}
+
+// Target is what a restore writes to. WriteAt and ZeroRange may be called from
+// several goroutines at once, never for overlapping ranges. Ranges may come in
+// any order, but of those outstanding the lowest is never withheld, so that a
+// sequential target may make later ones wait.
+type Target interface {
+	io.WriterAt
+	// Begin is called once before anything is written, with the exact length
+	// of the image. A file grows to it; a target that cannot hold it answers
+	// ErrTooSmall and nothing has been written.
+	Begin(length int64) error
+	// ZeroRange makes n bytes at off read as zeros.
+	ZeroRange(off, n int64) error
+	// Blank reports whether every byte not yet written reads as zero, so that
+	// zeros may be skipped.
+	Blank() bool
+	// Sync returns when everything written is on stable storage.
+	Sync() error
+}
