@@ -1,0 +1,58 @@
+# Every target works on a fresh machine with Go and make; nothing else is needed.
+SHELL   := bash
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
+PKG     := github.com/cinder-go/cinder-go
+LDFLAGS := -s -w -X $(PKG)/commands.version=$(VERSION) -X $(PKG)/commands.commit=$(COMMIT)
+FUZZTIME ?= 20s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help build test race lint fmt tidy-check check cover bench fuzz drill docs snapshot clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the static binary, in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cinder-go ./cmd/cinder-go
+
+test: ## all tests that need no server
+	CGO_ENABLED=0 $(GO) test ./...
+
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+lint: ## gofmt, go vet and staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt these:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+tidy-check: ## go.mod and go.sum say what the code needs
+	$(GO) mod tidy -diff
+
+check: lint tidy-check test race ## all gates
+
+cover: ## test coverage, in coverage.out
+	$(GO) test -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -1
+
+bench: ## benchmarks of every package
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target, FUZZTIME each (default 20s)
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' client commands driverstate | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$pkg/*_test.go | cut -c6-); do \
+	    echo "== $$pkg $$target"; $(GO) test ./$$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); done; done
+
+drill: build ## rehearse the recovery of a lost database
+	bin/cinder-go drill
+
+docs: ## man pages, completions and the exit-code page, in dist-docs
+	$(GO) run ./cmd/gen-docs dist-docs
+
+snapshot: ## release archives and packages without publishing (needs goreleaser)
+	@command -v goreleaser >/dev/null || { echo "goreleaser is not installed: see https://goreleaser.com/install"; exit 1; }
+	goreleaser release --snapshot --clean
+
+clean: ## remove what the targets made
+	rm -rf bin dist dist-docs coverage.out
