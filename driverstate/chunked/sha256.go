@@ -2,23 +2,254 @@ package chunked
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
-// parseHashes reads a <prefix>_sha256file document of at most maxBlocks digests.
+const (
+	digestDigits = 2 * sha256.Size
+	// digestStride is what one digest takes in a list as Cinder writes it:
+	// four blanks, two quotes, a comma and a newline around the digits.
+	digestStride = digestDigits + 8
+	// maxHashBlock bounds chunk_size; it cannot exceed the object size.
+	maxHashBlock = maxExtent
+	// maxBlocks is the longest list that is held in memory: 16 TiB in blocks
+	// of 32 KiB.
+	maxBlocks = 512 << 20
+	// maxHashHead is all that a hash list may hold beside its digests.
+	maxHashHead = 1 << 20
+)
+
+// parseHashes reads a <prefix>_sha256file document of at most maxBlocks
+// digests. A list that must not be used answers to driverstate.ErrCorrupt.
 func parseHashes(r io.Reader, maxBlocks int64) (*Hashes, error) {
-	return nil, errors.ErrUnsupported
+	h, _, err := scanHashes(r, maxBlocks, true)
+	return h, err
 }
 
-// loadHashes reads the hash list of the backup whose objects begin with prefix;
-// objectstore.ErrNotFound when there is none.
+// scanHashes is parseHashes that can leave the digests unkept; blocks is how
+// many there are.
+func scanHashes(r io.Reader, maxBlocks int64, keep bool) (h *Hashes, blocks int64, err error) {
+	// White space may double a document, no more.
+	p := hashesParser{scanner: newScanner(r, maxHashHead+maxBlocks*2*digestStride), max: maxBlocks, keep: keep}
+	if err := p.document(); err != nil {
+		return nil, 0, fmt.Errorf("hash list: %w", err)
+	}
+	return &p.h, p.blocks, nil
+}
+
+type hashesParser struct {
+	*scanner
+	head
+	h           Hashes
+	max, blocks int64
+	keep, list  bool
+}
+
+func (p *hashesParser) document() error {
+	if err := p.object(p.field); err != nil {
+		return err
+	}
+	if err := p.finish(); err != nil {
+		return err
+	}
+	if err := p.check(); err != nil {
+		return err
+	}
+	if !p.list {
+		return refusal("has no sha256s")
+	}
+	p.h.BackupID, p.h.VolumeID = p.backupID, p.volumeID
+	return checkHashBlock(p.h.BlockSize)
+}
+
+func checkHashBlock(n int64) error {
+	if n <= 0 || n%512 != 0 || n > maxHashBlock {
+		return refusal("chunk_size %d is not a multiple of 512 of at most %d", n, int64(maxHashBlock))
+	}
+	return nil
+}
+
+func (p *hashesParser) field(key string) (err error) {
+	if known, err := p.head.field(p.scanner, key); known {
+		return err
+	}
+	switch key {
+	case "chunk_size":
+		p.h.BlockSize, err = p.integer()
+		return err
+	case "sha256s":
+		p.list = true
+		return p.array(p.digest)
+	}
+	return p.skip(1)
+}
+
+func (p *hashesParser) digest() error {
+	if err := p.expect('"'); err != nil {
+		return err
+	}
+	if err := p.fill(digestDigits + 1); err != nil {
+		return p.cutAt(err)
+	}
+	var sum [sha256.Size]byte
+	digits := p.buf[p.pos : p.pos+digestDigits+1]
+	if digits[digestDigits] != '"' || !unhex(sum[:], digits[:digestDigits]) {
+		if strings.IndexByte(string(digits), 0) >= 0 {
+			return &documentError{off: p.before + int64(p.pos), msg: "holds zeros", cut: true}
+		}
+		return p.fail("digest that is not 64 hexadecimal digits")
+	}
+	p.pos += digestDigits + 1
+	if p.blocks++; p.blocks > p.max {
+		return refusal("has more than %d digests", p.max)
+	}
+	if p.keep {
+		p.h.Sums = append(p.h.Sums, sum[:]...)
+	}
+	return nil
+}
+
+// loadHashes reads the hash list of the backup whose objects begin with
+// prefix. objectstore.ErrNotFound or ErrNoContainer when there is none;
+// driverstate.ErrCorrupt when it must not be used or is another backup's.
 func (d *Driver) loadHashes(ctx context.Context, container, prefix string) (*Hashes, error) {
-	return nil, errors.ErrUnsupported
+	r, err := d.store.Get(ctx, container, hashesName(prefix), 0, -1)
+	if err != nil {
+		return nil, fmt.Errorf("hash list: %w", err)
+	}
+	defer r.Close()
+	h, err := parseHashes(r, maxBlocks)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.belongs(container, prefix); err != nil {
+		return nil, fmt.Errorf("hash list: %w", err)
+	}
+	return h, nil
 }
 
-// writeHashes writes h as Cinder does.
+// belongs checks that h is the list of prefix in container.
+func (h *Hashes) belongs(container, prefix string) error {
+	m := Metadata{BackupID: h.BackupID, VolumeID: h.VolumeID}
+	return m.belongs(container, prefix)
+}
+
+// hashShape is what a scan needs of a hash list.
+type hashShape struct {
+	blocks, blockSize int64
+}
+
+// loadHashShape learns the shape of a list of size bytes. Cinder gives every
+// digest the same room, so its first and last bytes tell; a list of any other
+// form is read through, without keeping it.
+func (d *Driver) loadHashShape(ctx context.Context, container, prefix string, size int64) (hashShape, error) {
+	h, blocks, err := d.strideShape(ctx, container, prefix, size)
+	if errors.Is(err, errNoStride) {
+		h, blocks, err = d.readShape(ctx, container, prefix)
+	}
+	if err != nil {
+		return hashShape{}, err
+	}
+	if err := h.belongs(container, prefix); err != nil {
+		return hashShape{}, fmt.Errorf("hash list: %w", err)
+	}
+	return hashShape{blocks: blocks, blockSize: h.BlockSize}, nil
+}
+
+func (d *Driver) readShape(ctx context.Context, container, prefix string) (*Hashes, int64, error) {
+	r, err := d.store.Get(ctx, container, hashesName(prefix), 0, -1)
+	if err != nil {
+		return nil, 0, fmt.Errorf("hash list: %w", err)
+	}
+	defer r.Close()
+	return scanHashes(r, maxBlocks, false)
+}
+
+var errNoStride = errors.New("not in the form that Cinder writes")
+
+// strideShape joins the list's beginning up to its first digest with what
+// follows its last, and reads that as a document of no digests.
+func (d *Driver) strideShape(ctx context.Context, container, prefix string, size int64) (*Hashes, int64, error) {
+	const piece = 4 << 10
+	const opening, closing = "\"sha256s\": [\n", "\"\n  ],"
+	if size <= 2*piece {
+		return nil, 0, errNoStride
+	}
+	front, err := d.readRange(ctx, container, hashesName(prefix), 0, piece)
+	if err != nil {
+		return nil, 0, fmt.Errorf("hash list: %w", err)
+	}
+	back, err := d.readRange(ctx, container, hashesName(prefix), size-piece, piece)
+	if err != nil {
+		return nil, 0, fmt.Errorf("hash list: %w", err)
+	}
+	// In the tail the closing can only be that of the list: what follows it
+	// are ids and a version.
+	start, end := strings.Index(front, opening), strings.LastIndex(back, closing)
+	if start < 0 || end < 0 {
+		return nil, 0, errNoStride
+	}
+	start += len(opening)
+	digests := size - piece + int64(end) + 1 - int64(start)
+	// The last digest has neither comma nor newline after it.
+	if (digests+2)%digestStride != 0 {
+		return nil, 0, errNoStride
+	}
+	rest := front[:start] + back[end+len("\"\n"):]
+	h, _, err := scanHashes(strings.NewReader(rest), 0, false)
+	if err != nil {
+		return nil, 0, errNoStride
+	}
+	return h, (digests + 2) / digestStride, nil
+}
+
+func (d *Driver) readRange(ctx context.Context, container, name string, off, n int64) (string, error) {
+	r, err := d.store.Get(ctx, container, name, off, n)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	var b strings.Builder
+	_, err = io.Copy(&b, io.LimitReader(r, n))
+	return b.String(), err
+}
+
+// writeHashes writes h as Cinder does (chunkeddriver.py _write_sha256file).
 func writeHashes(w io.Writer, h *Hashes, name, description *string, createdAt time.Time) error {
-	return errors.ErrUnsupported
+	e := newEmitter(w)
+	e.head(h.BackupID, name, description)
+	e.key("chunk_size").number(h.BlockSize)
+	e.raw(",\n").key("created_at").text(formatTime(createdAt))
+	e.raw(",\n").raw("  \"sha256s\": [")
+	line := make([]byte, 0, digestStride)
+	for i := range h.Blocks() {
+		line = line[:0]
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = append(line, "\n    \""...)
+		line = hex.AppendEncode(line, h.Sum(i))
+		line = append(line, '"')
+		e.w.Write(line)
+	}
+	if h.Blocks() > 0 {
+		e.raw("\n  ")
+	}
+	e.raw("],\n").key("version").text(formatVersion)
+	e.raw(",\n").key("volume_id").text(h.VolumeID)
+	e.raw("\n}")
+	return e.flush()
+}
+
+// isAbsent reports whether err says that the store holds no such object.
+func isAbsent(err error) bool {
+	return errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrNoContainer)
 }

@@ -53,3 +53,10 @@ type Store interface {
 	RemoveContainer(ctx context.Context, container string) error
 	Close() error
 }
+
+// Checker is a Store that can tell whether it is there and readable at all,
+// without looking at any container.
+type Checker interface {
+	// Check returns nil when the store can be listed.
+	Check(ctx context.Context) error
+}
