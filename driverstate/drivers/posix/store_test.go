@@ -1,0 +1,251 @@
+package posix
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/objectstore"
+	"github.com/cinder-go/cinder-go/driverstate/objectstore/storetest"
+)
+
+func TestStoreKeepsTheContract(t *testing.T) {
+	t.Run("directories", func(t *testing.T) {
+		storetest.Run(t, storetest.Harness{
+			NestedContainers: true,
+			Open:             func(t *testing.T) objectstore.Store { return NewStore(t.TempDir()) },
+		})
+	})
+	t.Run("copy of an object store", func(t *testing.T) {
+		storetest.Run(t, storetest.Harness{
+			Slashes: true, KeepsEmpty: true,
+			Open: func(t *testing.T) objectstore.Store { return NewObjectsStore(t.TempDir()) },
+		})
+	})
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+}
+
+func listed(t *testing.T, s objectstore.Store, container string) (names []string, err error) {
+	t.Helper()
+	for info, err := range s.List(t.Context(), container, "") {
+		if err != nil {
+			return names, err
+		}
+		names = append(names, info.Name)
+	}
+	return names, nil
+}
+
+func TestNoSymbolicLinkBelowTheRootIsFollowed(t *testing.T) {
+	outside, root := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(outside, "secret"), "secret")
+	write(t, filepath.Join(root, "box", "good"), "good")
+	require.NoError(t, os.Symlink(filepath.Join(outside, "secret"), filepath.Join(root, "box", "file")))
+	require.NoError(t, os.Symlink(outside, filepath.Join(root, "dir")))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "a"), 0o755))
+	require.NoError(t, os.Symlink(outside, filepath.Join(root, "a", "b")))
+	// Also one that stays within the root.
+	require.NoError(t, os.Symlink("box", filepath.Join(root, "inner")))
+	s := NewStore(root)
+	ctx := t.Context()
+
+	for _, c := range []struct{ container, name string }{
+		{"box", "file"}, {"dir", "secret"}, {"a/b", "secret"}, {"inner", "good"},
+	} {
+		_, err := s.Get(ctx, c.container, c.name, 0, -1)
+		assert.ErrorIs(t, err, objectstore.ErrForbidden, "%v", c)
+	}
+	for _, container := range []string{"dir", "a/b", "inner"} {
+		_, err := listed(t, s, container)
+		assert.ErrorIs(t, err, objectstore.ErrForbidden, container)
+		assert.Error(t, s.PutContainer(ctx, container+"/new"))
+		assert.Error(t, s.Put(ctx, container, "new", strings.NewReader("x"), 1))
+		assert.Error(t, s.Delete(ctx, container, "secret"))
+		assert.Error(t, s.RemoveContainer(ctx, container))
+	}
+	names, err := listed(t, s, "box")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"good"}, names, "a link is no object")
+
+	require.NoError(t, s.Put(ctx, "box", "file", strings.NewReader("mine"), 4))
+	secret, err := os.ReadFile(filepath.Join(outside, "secret"))
+	require.NoError(t, err)
+	assert.Equal(t, "secret", string(secret), "a put replaces a link and does not write through it")
+	entries, err := os.ReadDir(outside)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+}
+
+func TestTheRootItselfMayBeALink(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "box", "o"), "1")
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(root, link))
+	names, err := listed(t, NewStore(link), "box")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"o"}, names)
+}
+
+func TestOnlyRegularFilesAreRead(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "box", "sub"), 0o755))
+	require.NoError(t, unix.Mkfifo(filepath.Join(root, "box", "pipe"), 0o600))
+	s := NewStore(root)
+	for _, name := range []string{"pipe", "sub"} {
+		_, err := s.Get(t.Context(), "box", name, 0, -1)
+		assert.ErrorIs(t, err, objectstore.ErrForbidden, name)
+	}
+	names, err := listed(t, s, "box")
+	require.NoError(t, err)
+	assert.Empty(t, names)
+}
+
+func TestAWalkGoesOnPastWhatCannotBeRead(t *testing.T) {
+	root := t.TempDir()
+	for _, c := range []string{"a", "b/deep/er", "z"} {
+		write(t, filepath.Join(root, c, "o"), "1")
+	}
+	require.NoError(t, os.Symlink("z", filepath.Join(root, "link")))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(root, "dangling")))
+	shut := filepath.Join(root, "lost+found")
+	require.NoError(t, os.Mkdir(shut, 0o000))
+	t.Cleanup(func() { os.Chmod(shut, 0o700) })
+
+	var names, failed []string
+	for name, err := range NewStore(root).Containers(t.Context()) {
+		if err != nil {
+			assert.ErrorIs(t, err, objectstore.ErrForbidden)
+			failed = append(failed, name)
+			continue
+		}
+		names = append(names, name)
+	}
+	assert.ElementsMatch(t, []string{"a", "b/deep/er", "z"}, names)
+	want := []string{"link"}
+	if os.Getuid() != 0 {
+		want = append(want, "lost+found")
+	}
+	assert.ElementsMatch(t, want, failed)
+}
+
+func TestARootThatIsNotThereIsNoEmptyStore(t *testing.T) {
+	gone := NewStore(filepath.Join(t.TempDir(), "gone"))
+	err := gone.Check(t.Context())
+	assert.ErrorIs(t, err, driverstate.ErrUnavailable)
+	assert.ErrorContains(t, err, "is the share mounted?")
+	_, err = listed(t, gone, "box")
+	assert.ErrorIs(t, err, driverstate.ErrUnavailable)
+	assert.NotErrorIs(t, err, objectstore.ErrNoContainer)
+	_, err = gone.Get(t.Context(), "box", "o", 0, -1)
+	assert.ErrorIs(t, err, driverstate.ErrUnavailable)
+	assert.ErrorIs(t, gone.Delete(t.Context(), "box", "o"), driverstate.ErrUnavailable)
+	for _, err := range gone.Containers(t.Context()) {
+		assert.ErrorIs(t, err, driverstate.ErrUnavailable)
+	}
+
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "")
+	err = NewStore(file).Check(t.Context())
+	assert.ErrorIs(t, err, driverstate.ErrUnavailable)
+	assert.ErrorContains(t, err, "not a directory")
+}
+
+func TestWhatIsWrittenHasCindersModes(t *testing.T) {
+	root := t.TempDir()
+	s := NewStore(root)
+	require.NoError(t, s.PutContainer(t.Context(), "af/74/leaf"))
+	require.NoError(t, s.Put(t.Context(), "af/74/leaf", "o", strings.NewReader("1"), 1))
+	leaf, err := os.Stat(filepath.Join(root, "af/74/leaf"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o770), leaf.Mode().Perm())
+	file, err := os.Stat(filepath.Join(root, "af/74/leaf/o"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o660), file.Mode().Perm())
+}
+
+func TestRemovingABackupsDirectoryRemovesTheEmptyOnesAbove(t *testing.T) {
+	root := t.TempDir()
+	s := NewStore(root)
+	ctx := t.Context()
+	require.NoError(t, s.PutContainer(ctx, "af/74/first"))
+	require.NoError(t, s.PutContainer(ctx, "af/75/second"))
+	require.NoError(t, s.RemoveContainer(ctx, "af/74/first"))
+	assert.NoDirExists(t, filepath.Join(root, "af/74"))
+	assert.DirExists(t, filepath.Join(root, "af/75/second"))
+	require.NoError(t, s.RemoveContainer(ctx, "af/75/second"))
+	assert.NoDirExists(t, filepath.Join(root, "af"))
+	assert.DirExists(t, root)
+}
+
+func TestATemporaryFileOfADeadWriterDoesNotKeepADirectory(t *testing.T) {
+	root := t.TempDir()
+	s := NewStore(root)
+	write(t, filepath.Join(root, "box", tempPrefix+"dead"), "half")
+	names, err := listed(t, s, "box")
+	require.NoError(t, err)
+	assert.Empty(t, names)
+	_, err = s.Get(t.Context(), "box", tempPrefix+"dead", 0, -1)
+	assert.ErrorIs(t, err, objectstore.ErrBadName)
+	require.NoError(t, s.RemoveContainer(t.Context(), "box"))
+	assert.NoDirExists(t, filepath.Join(root, "box"))
+}
+
+func TestATemporaryFileBeingWrittenStays(t *testing.T) {
+	root := t.TempDir()
+	s := NewStore(root)
+	path := filepath.Join(root, "box", tempPrefix+"alive")
+	write(t, path, "half")
+	writer, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer writer.Close()
+	require.NoError(t, unix.Flock(int(writer.Fd()), unix.LOCK_EX))
+	require.NoError(t, s.RemoveContainer(t.Context(), "box"))
+	assert.FileExists(t, path)
+}
+
+func TestDeletingTheLastObjectOfANameRemovesItsDirectories(t *testing.T) {
+	root := t.TempDir()
+	s := NewObjectsStore(root)
+	ctx := t.Context()
+	require.NoError(t, s.PutContainer(ctx, "box"))
+	for _, name := range []string{"v/1/a", "v/2/b"} {
+		require.NoError(t, s.Put(ctx, "box", name, strings.NewReader("1"), 1))
+	}
+	require.NoError(t, s.Delete(ctx, "box", "v/1/a"))
+	assert.NoDirExists(t, filepath.Join(root, "box/v/1"))
+	require.NoError(t, s.Delete(ctx, "box", "v/2/b"))
+	assert.NoDirExists(t, filepath.Join(root, "box/v"))
+	assert.DirExists(t, filepath.Join(root, "box"))
+}
+
+func TestReadingNeedsNoRightToWrite(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "box", "o"), "1")
+	require.NoError(t, os.Chmod(filepath.Join(root, "box", "o"), 0o400))
+	require.NoError(t, os.Chmod(filepath.Join(root, "box"), 0o500))
+	require.NoError(t, os.Chmod(root, 0o500))
+	t.Cleanup(func() { os.Chmod(root, 0o700); os.Chmod(filepath.Join(root, "box"), 0o700) })
+	s := NewStore(root)
+	require.NoError(t, s.Check(t.Context()))
+	names, err := listed(t, s, "box")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"o"}, names)
+	r, err := s.Get(t.Context(), "box", "o", 0, -1)
+	require.NoError(t, err)
+	defer r.Close()
+	content, err := io.ReadAll(r)
+	require.NoError(t, err)
+	assert.Equal(t, "1", string(content))
+}
