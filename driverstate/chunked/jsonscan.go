@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -278,7 +279,7 @@ func (s *scanner) integer() (int64, error) {
 		}
 		switch c := s.buf[s.pos]; {
 		case c >= '0' && c <= '9':
-			if digits == 18 || (digits == 1 && v == 0) {
+			if v > (math.MaxInt64-9)/10 || (digits == 1 && v == 0) {
 				return 0, s.fail("number out of range")
 			}
 			v = v*10 + int64(c-'0')
