@@ -1,0 +1,391 @@
+// Package dbtest is the contract of db.DB as tests: every database passes Run.
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+const patience = 20 * time.Second
+
+// Run holds the database that open makes, a new and empty one at each call, to
+// the contract.
+func Run(t *testing.T, open func(t *testing.T) db.DB) {
+	for name, test := range map[string]func(*testing.T, db.DB){
+		"a row comes back as it was written":                      roundTrip,
+		"a live id cannot be created twice":                       createTwice,
+		"a deleted row is gone and its id can be revived":         revive,
+		"an update needs one of the expected statuses":            compareAndSet,
+		"of many updates from one status one succeeds":            oneWinner,
+		"pages cover every row once":                              pages,
+		"filters compare columns and unknown ones select nothing": filters,
+		"volumes":                       volumes,
+		"services keep their disabling": services,
+		"a worker is claimed once":      claims,
+		"verifications":                 verifications,
+		"a failed transaction leaves neither row nor job":       rollback,
+		"a job runs once, after the commit, with its arguments": jobs,
+		"stop cancels a running job and waits for it":           stop,
+		"discarded jobs do not run":                             discard,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func id(n int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", n) }
+
+func backup(n int) *driverstate.Backup {
+	name, empty := "nightly", ""
+	at := time.Date(2026, 11, 21, 6, 0, n%60, 123456000, time.UTC)
+	return &driverstate.Backup{
+		ID: id(n), VolumeID: id(1000 + n%3), UserID: "u", ProjectID: fmt.Sprintf("p%d", n%2), Host: "h", AvailabilityZone: "nova",
+		Name: &name, Description: &empty, Container: "aa/bb", ServiceMetadata: "prefix", Service: "cinder.backup.drivers.posix.PosixBackupDriver",
+		ParentID: id(7), Status: driverstate.StatusAvailable, FailReason: "because", Size: int64(n), ObjectCount: 3,
+		TempVolumeID: "tv", TempSnapshotID: "ts", NumDependentBackups: 2, SnapshotID: "sn", DataTimestamp: at,
+		RestoreVolumeID: "rv", Metadata: map[string]string{"k": "v"}, EncryptionKeyID: "ek", CreatedAt: at, UpdatedAt: at,
+	}
+}
+
+func roundTrip(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	want := backup(1)
+	require.NoError(t, d.BackupCreate(ctx, want))
+	got, err := d.BackupGet(ctx, want.ID)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+
+	bare := &driverstate.Backup{ID: id(2), Status: driverstate.StatusCreating}
+	require.NoError(t, d.BackupCreate(ctx, bare))
+	got, err = d.BackupGet(ctx, bare.ID)
+	require.NoError(t, err)
+	assert.Nil(t, got.Name, "NULL and the empty name differ")
+	assert.True(t, got.DataTimestamp.IsZero())
+	_, err = d.BackupGet(ctx, id(3))
+	assert.ErrorIs(t, err, driverstate.ErrNotFound)
+}
+
+func createTwice(t *testing.T, d db.DB) {
+	require.NoError(t, d.BackupCreate(t.Context(), backup(1)))
+	assert.ErrorIs(t, d.BackupCreate(t.Context(), backup(1)), driverstate.ErrConflict)
+}
+
+func revive(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	require.NoError(t, d.BackupCreate(ctx, backup(1)))
+	require.NoError(t, d.BackupDestroy(ctx, id(1)))
+	_, err := d.BackupGet(ctx, id(1))
+	require.ErrorIs(t, err, driverstate.ErrNotFound)
+	require.ErrorIs(t, d.BackupDestroy(ctx, id(1)), driverstate.ErrNotFound)
+	require.ErrorIs(t, d.BackupUpdate(ctx, backup(1)), driverstate.ErrNotFound)
+	again := backup(1)
+	again.Size = 77
+	require.NoError(t, d.BackupCreate(ctx, again))
+	got, err := d.BackupGet(ctx, id(1))
+	require.NoError(t, err)
+	assert.Equal(t, again, got)
+}
+
+func compareAndSet(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	b := backup(1)
+	require.NoError(t, d.BackupCreate(ctx, b))
+	b.Status = driverstate.StatusRestoring
+	require.NoError(t, d.BackupUpdate(ctx, b, driverstate.StatusError, driverstate.StatusAvailable))
+	require.ErrorIs(t, d.BackupUpdate(ctx, b, driverstate.StatusAvailable), driverstate.ErrConflict)
+	b.Status = driverstate.StatusError
+	require.NoError(t, d.BackupUpdate(ctx, b))
+	got, err := d.BackupGet(ctx, b.ID)
+	require.NoError(t, err)
+	assert.Equal(t, driverstate.StatusError, got.Status)
+	assert.True(t, got.UpdatedAt.After(backup(1).UpdatedAt))
+}
+
+func oneWinner(t *testing.T, d db.DB) {
+	require.NoError(t, d.BackupCreate(t.Context(), backup(1)))
+	var group sync.WaitGroup
+	results := make([]error, 10)
+	for i := range results {
+		group.Go(func() {
+			b := backup(1)
+			b.Status = driverstate.StatusDeleting
+			results[i] = d.Update(t.Context(), func(tx db.Tx) error {
+				return tx.BackupUpdate(t.Context(), b, driverstate.StatusAvailable)
+			})
+		})
+	}
+	group.Wait()
+	won := 0
+	for _, err := range results {
+		if err == nil {
+			won++
+		} else {
+			assert.ErrorIs(t, err, driverstate.ErrConflict)
+		}
+	}
+	assert.Equal(t, 1, won)
+}
+
+func pages(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	require.NoError(t, d.Update(ctx, func(tx db.Tx) error {
+		for n := range 2000 {
+			b := backup(n)
+			if n%5 == 0 {
+				b.Name = nil
+			}
+			if err := tx.BackupCreate(ctx, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for _, sort := range [][]driverstate.SortKey{
+		nil, {{Column: "display_name"}}, {{Column: "size", Ascending: true}}, {{Column: "volume_id", Ascending: true}, {Column: "id"}},
+	} {
+		whole, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: sort})
+		require.NoError(t, err)
+		require.Len(t, whole, 2000)
+		var paged []string
+		for marker := ""; ; {
+			page, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: sort, Limit: 333, Marker: marker})
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			for _, b := range page {
+				paged = append(paged, b.ID)
+			}
+			marker = page[len(page)-1].ID
+		}
+		var want []string
+		for _, b := range whole {
+			want = append(want, b.ID)
+		}
+		assert.Equal(t, want, paged)
+	}
+	offset, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: []driverstate.SortKey{{Column: "size", Ascending: true}}, Offset: 10, Limit: 1})
+	require.NoError(t, err)
+	require.Len(t, offset, 1)
+	assert.Equal(t, id(10), offset[0].ID)
+	_, err = d.BackupGetAll(ctx, driverstate.BackupFilter{Marker: id(9999)})
+	require.ErrorIs(t, err, driverstate.ErrNotFound)
+	_, err = d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: []driverstate.SortKey{{Column: "1; DROP TABLE backups"}}})
+	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+}
+
+func filters(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	for n := range 6 {
+		require.NoError(t, d.BackupCreate(ctx, backup(n)))
+	}
+	for _, c := range []struct {
+		filter driverstate.BackupFilter
+		want   int
+	}{
+		{driverstate.BackupFilter{}, 6},
+		{driverstate.BackupFilter{ProjectID: "p1"}, 3},
+		{driverstate.BackupFilter{Columns: map[string]string{"volume_id": id(1000)}}, 2},
+		{driverstate.BackupFilter{Columns: map[string]string{"size": "4"}}, 1},
+		{driverstate.BackupFilter{Columns: map[string]string{"status": "error"}}, 0},
+		{driverstate.BackupFilter{Columns: map[string]string{"nonsense": "1"}}, 0},
+		{driverstate.BackupFilter{Like: map[string]string{"display_name": "ight"}}, 6},
+		{driverstate.BackupFilter{ProjectID: "p0", Columns: map[string]string{"parent_id": id(7)}}, 3},
+	} {
+		found, err := d.BackupGetAll(ctx, c.filter)
+		require.NoError(t, err)
+		assert.Len(t, found, c.want, "%+v", c.filter)
+		n, err := d.BackupCount(ctx, c.filter)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, n)
+	}
+}
+
+func volumes(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	v := &driverstate.Volume{ID: id(1), ProjectID: "p", Size: 1, Status: driverstate.VolumeAvailable,
+		Metadata: map[string]string{"a": "b"}, Path: "/x", Managed: true, CreatedAt: time.Unix(1, 0).UTC()}
+	require.NoError(t, d.VolumeCreate(ctx, v))
+	require.ErrorIs(t, d.VolumeCreate(ctx, v), driverstate.ErrConflict)
+	got, err := d.VolumeGet(ctx, v.ID)
+	require.NoError(t, err)
+	assert.Equal(t, v, got)
+	v.Status = driverstate.VolumeRestoring
+	require.NoError(t, d.VolumeUpdate(ctx, v, driverstate.VolumeAvailable))
+	require.ErrorIs(t, d.VolumeUpdate(ctx, v, driverstate.VolumeAvailable), driverstate.ErrConflict)
+	all, err := d.VolumeGetAll(ctx, "")
+	require.NoError(t, err)
+	assert.Len(t, all, 1)
+	all, err = d.VolumeGetAll(ctx, "other")
+	require.NoError(t, err)
+	assert.Empty(t, all)
+	require.NoError(t, d.VolumeDestroy(ctx, v.ID))
+	require.ErrorIs(t, d.VolumeDestroy(ctx, v.ID), driverstate.ErrNotFound)
+}
+
+func services(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	s := &driverstate.Service{Binary: driverstate.BinaryBackup, Host: "h", Reason: "not yet"}
+	require.NoError(t, d.ServiceUpsert(ctx, s))
+	s.Disabled, s.DisabledReason = true, "maintenance"
+	require.NoError(t, d.ServiceUpdate(ctx, s))
+	again := &driverstate.Service{Binary: driverstate.BinaryBackup, Host: "h", Cluster: "c"}
+	require.NoError(t, d.ServiceUpsert(ctx, again))
+	assert.Equal(t, s.ID, again.ID)
+	all, err := d.ServiceGetAll(ctx)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	assert.True(t, all[0].Disabled)
+	assert.Equal(t, "maintenance", all[0].DisabledReason)
+	assert.Equal(t, "c", all[0].Cluster)
+	assert.Empty(t, all[0].Reason)
+	assert.False(t, all[0].UpdatedAt.IsZero())
+}
+
+func claims(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	w := &driverstate.Worker{ResourceType: "Volume", ResourceID: id(1), Status: "creating", ServiceID: 1}
+	require.NoError(t, d.WorkerCreate(ctx, w))
+	require.ErrorIs(t, d.WorkerCreate(ctx, &driverstate.Worker{ResourceType: "Volume", ResourceID: id(1), Status: "x"}), driverstate.ErrConflict)
+	var group sync.WaitGroup
+	won := make([]bool, 8)
+	for i := range won {
+		group.Go(func() {
+			seen := *w
+			ok, err := d.WorkerClaimForCleanup(ctx, &seen, int64(100+i))
+			assert.NoError(t, err)
+			won[i] = ok
+		})
+	}
+	group.Wait()
+	n := 0
+	for _, ok := range won {
+		if ok {
+			n++
+		}
+	}
+	assert.Equal(t, 1, n)
+	mine, err := d.WorkerGetAll(ctx, 1)
+	require.NoError(t, err)
+	assert.Empty(t, mine, "the old service has lost it")
+	require.NoError(t, d.WorkerDestroy(ctx, "Volume", id(1)))
+	require.NoError(t, d.WorkerDestroy(ctx, "Volume", id(1)))
+	mine, err = d.WorkerGetAll(ctx, 0)
+	require.NoError(t, err)
+	assert.Empty(t, mine)
+}
+
+func verifications(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	v := &driverstate.Verification{ID: id(1), BackupID: id(2), Depth: driverstate.DepthData, Status: driverstate.VerificationRunning, CreatedAt: time.Unix(5, 0).UTC()}
+	require.NoError(t, d.VerificationCreate(ctx, v))
+	v.Status = driverstate.VerificationDone
+	v.Report = driverstate.Report{Condition: driverstate.ConditionDamaged, Problems: []driverstate.Problem{{Object: "o", Reason: "missing", Length: 5}}}
+	require.NoError(t, d.VerificationUpdate(ctx, v))
+	got, err := d.VerificationGet(ctx, v.ID)
+	require.NoError(t, err)
+	assert.Equal(t, v, got)
+	_, err = d.VerificationGet(ctx, id(9))
+	require.ErrorIs(t, err, driverstate.ErrNotFound)
+}
+
+func rollback(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	ran := make(chan db.Job, 2)
+	work(t, d, func(_ context.Context, j db.Job) error { ran <- j; return nil })
+	boom := errors.New("boom")
+	require.ErrorIs(t, d.Update(ctx, func(tx db.Tx) error {
+		require.NoError(t, tx.BackupCreate(ctx, backup(1)))
+		require.NoError(t, tx.JobInsert(ctx, &db.Job{Kind: db.JobDelete, Queue: "h@x#y", BackupID: id(1)}))
+		return boom
+	}), boom)
+	_, err := d.BackupGet(ctx, id(1))
+	require.ErrorIs(t, err, driverstate.ErrNotFound)
+	insert(t, d, db.Job{Kind: db.JobReset, Queue: "h@x#y", BackupID: id(2)})
+	assert.Equal(t, db.JobReset, receive(t, ran).Kind, "the job of the failed transaction must not come first")
+}
+
+func jobs(t *testing.T, d db.DB) {
+	ran := make(chan db.Job, 10)
+	work(t, d, func(_ context.Context, j db.Job) error {
+		ran <- j
+		if j.Kind == db.JobVerify {
+			panic("a handler that panics")
+		}
+		return errors.New("a job that fails is not tried again")
+	})
+	insert(t, d, db.Job{Kind: db.JobVerify, Queue: "h@x#y"})
+	receive(t, ran)
+	want := db.Job{Kind: db.JobRestore, Queue: "h@x#y", BackupID: id(1), VolumeID: id(2), Args: []byte(`{"a":1}`)}
+	insert(t, d, want)
+	got := receive(t, ran)
+	assert.NotZero(t, got.ID)
+	got.ID = 0
+	assert.Equal(t, want, got)
+	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "another host", BackupID: id(4)})
+	insert(t, d, db.Job{Kind: db.JobDelete, Queue: "h@x#y", BackupID: id(3)})
+	assert.Equal(t, id(3), receive(t, ran).BackupID)
+	assert.Empty(t, ran)
+}
+
+func stop(t *testing.T, d db.DB) {
+	started, ended := make(chan db.Job, 1), make(chan db.Job, 1)
+	queue := work(t, d, func(ctx context.Context, j db.Job) error {
+		started <- j
+		<-ctx.Done()
+		ended <- j
+		return ctx.Err()
+	})
+	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "h@x#y", BackupID: id(1)})
+	receive(t, started)
+	require.NoError(t, queue.Stop(t.Context()))
+	assert.Len(t, ended, 1, "stop waits for the handler")
+}
+
+func discard(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "h@x#y", BackupID: id(1)})
+	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "other", BackupID: id(1)})
+	require.NoError(t, d.Update(ctx, func(tx db.Tx) error {
+		n, err := tx.JobsDiscardUnfinished(ctx, "h@x#y")
+		assert.Equal(t, 1, n)
+		return err
+	}))
+	ran := make(chan db.Job, 2)
+	work(t, d, func(_ context.Context, j db.Job) error { ran <- j; return nil })
+	insert(t, d, db.Job{Kind: db.JobDelete, Queue: "h@x#y", BackupID: id(2)})
+	assert.Equal(t, db.JobDelete, receive(t, ran).Kind)
+}
+
+func work(t *testing.T, d db.DB, handle func(context.Context, db.Job) error) db.Queue {
+	t.Helper()
+	queue, err := d.Work(t.Context(), "h@x#y", 2, handle)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, queue.Stop(context.Background())) })
+	return queue
+}
+
+func insert(t *testing.T, d db.DB, j db.Job) {
+	t.Helper()
+	require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error { return tx.JobInsert(t.Context(), &j) }))
+}
+
+func receive(t *testing.T, from <-chan db.Job) db.Job {
+	t.Helper()
+	select {
+	case j := <-from:
+		return j
+	case <-time.After(patience):
+		require.FailNow(t, "no job came")
+		return db.Job{}
+	}
+}

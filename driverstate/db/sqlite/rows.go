@@ -1,0 +1,227 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// rows are the tables, inside a transaction or outside of one.
+type rows struct {
+	q   querier
+	now db.Clock
+}
+
+func notFound(resource, id string) error {
+	return &driverstate.Error{Resource: resource, ID: id, Err: driverstate.ErrNotFound}
+}
+
+func moved(resource, id, what string) error {
+	return &driverstate.Error{Resource: resource, ID: id, Err: driverstate.Fail(driverstate.ErrConflict, what)}
+}
+
+// get reads one row into fields.
+func (r rows) get(ctx context.Context, t table, fields []field, where string, args ...any) error {
+	row := r.q.QueryRowContext(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.list(), t.name, where), args...)
+	return row.Scan(values(fields)...)
+}
+
+// all reads every row of a query, each into what next returns fields of.
+func (r rows) all(ctx context.Context, t table, rest string, args []any, next func() []field) error {
+	found, err := r.q.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s %s", t.list(), t.name, rest), args...)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", t.name, err)
+	}
+	defer found.Close()
+	for found.Next() {
+		if err := found.Scan(values(next())...); err != nil {
+			return fmt.Errorf("reading %s: %w", t.name, err)
+		}
+	}
+	return found.Err()
+}
+
+// put updates the row whose key is fields[0] where the condition holds too, and
+// reports whether there was one.
+func (r rows) put(ctx context.Context, t table, fields []field, where string, args ...any) (bool, error) {
+	all := append(values(fields[1:]), fields[0])
+	result, err := r.q.ExecContext(ctx, t.update()+where, append(all, args...)...)
+	if err != nil {
+		return false, fmt.Errorf("writing %s: %w", t.name, err)
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+func in[S ~string](column string, from []S) (where string, args []any) {
+	if len(from) == 0 {
+		return "", nil
+	}
+	for _, s := range from {
+		args = append(args, string(s))
+	}
+	return fmt.Sprintf(" AND %s IN (?%s)", column, strings.Repeat(", ?", len(from)-1)), args
+}
+
+func (r rows) VolumeCreate(ctx context.Context, v *driverstate.Volume) error {
+	_, err := r.q.ExecContext(ctx, volumeTable.insert(), values(volumeFields(v))...)
+	if conflicts(err) {
+		return moved("volume", v.ID, "exists already")
+	}
+	return err
+}
+
+func (r rows) VolumeGet(ctx context.Context, id string) (*driverstate.Volume, error) {
+	v := new(driverstate.Volume)
+	err := r.get(ctx, volumeTable, volumeFields(v), "id = ?", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, notFound("volume", id)
+	}
+	return v, err
+}
+
+func (r rows) VolumeGetAll(ctx context.Context, projectID string) ([]*driverstate.Volume, error) {
+	var out []*driverstate.Volume
+	err := r.all(ctx, volumeTable, "WHERE ? IN ('', project_id) ORDER BY created_at DESC, id DESC", []any{projectID}, func() []field {
+		out = append(out, new(driverstate.Volume))
+		return volumeFields(out[len(out)-1])
+	})
+	return out, err
+}
+
+func (r rows) VolumeUpdate(ctx context.Context, v *driverstate.Volume, from ...driverstate.VolumeStatus) error {
+	v.UpdatedAt = r.now()
+	where, args := in("status", from)
+	done, err := r.put(ctx, volumeTable, volumeFields(v), where, args...)
+	if err != nil || done {
+		return err
+	}
+	if _, err := r.VolumeGet(ctx, v.ID); err != nil {
+		return err
+	}
+	return moved("volume", v.ID, "its status changed meanwhile")
+}
+
+func (r rows) VolumeDestroy(ctx context.Context, id string) error {
+	return r.one(ctx, "volume", id, "DELETE FROM volumes WHERE id = ?", id)
+}
+
+// one runs a statement that must change the row of id.
+func (r rows) one(ctx context.Context, resource, id, query string, args ...any) error {
+	result, err := r.q.ExecContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("writing %s %s: %w", resource, id, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return notFound(resource, id)
+}
+
+func (r rows) ServiceUpsert(ctx context.Context, s *driverstate.Service) error {
+	now := r.now()
+	s.UpdatedAt = now
+	if s.CreatedAt.IsZero() {
+		s.CreatedAt = now
+	}
+	t := table{serviceTable.name, serviceTable.columns[1:]}
+	query := t.insert() + ` ON CONFLICT ("binary", host) DO UPDATE SET cluster_name = excluded.cluster_name,
+		availability_zone = excluded.availability_zone, reason = excluded.reason, updated_at = excluded.updated_at
+		RETURNING id, disabled, disabled_reason, created_at`
+	return r.q.QueryRowContext(ctx, query, values(serviceFields(s)[1:])...).
+		Scan(number[int64]{&s.ID}, flag{&s.Disabled}, text[string]{&s.DisabledReason}, stamp{&s.CreatedAt})
+}
+
+func (r rows) ServiceGetAll(ctx context.Context) ([]*driverstate.Service, error) {
+	var out []*driverstate.Service
+	err := r.all(ctx, serviceTable, "ORDER BY id", nil, func() []field {
+		out = append(out, new(driverstate.Service))
+		return serviceFields(out[len(out)-1])
+	})
+	return out, err
+}
+
+func (r rows) ServiceUpdate(ctx context.Context, s *driverstate.Service) error {
+	return r.one(ctx, "service", s.Host, "UPDATE services SET disabled = ?, disabled_reason = ? WHERE id = ?",
+		flag{&s.Disabled}, text[string]{&s.DisabledReason}, s.ID)
+}
+
+func (r rows) WorkerCreate(ctx context.Context, w *driverstate.Worker) error {
+	w.UpdatedAt = r.now()
+	t := table{workerTable.name, workerTable.columns[1:]}
+	err := r.q.QueryRowContext(ctx, t.insert()+" RETURNING id", values(workerFields(w)[1:])...).Scan(&w.ID)
+	if conflicts(err) {
+		return moved(strings.ToLower(w.ResourceType), w.ResourceID, "work on it is under way already")
+	}
+	return err
+}
+
+func (r rows) WorkerGetAll(ctx context.Context, serviceID int64) ([]*driverstate.Worker, error) {
+	var out []*driverstate.Worker
+	err := r.all(ctx, workerTable, "WHERE ? IN (0, service_id) ORDER BY id", []any{serviceID}, func() []field {
+		out = append(out, new(driverstate.Worker))
+		return workerFields(out[len(out)-1])
+	})
+	return out, err
+}
+
+// WorkerClaimForCleanup is one conditional update (cinder/db/sqlalchemy/api.py
+// worker_claim_for_cleanup): race_preventer changes with every claim, so a
+// second one that read the same row finds nothing to update.
+func (r rows) WorkerClaimForCleanup(ctx context.Context, w *driverstate.Worker, serviceID int64) (bool, error) {
+	at := r.now()
+	result, err := r.q.ExecContext(ctx, `UPDATE workers SET service_id = ?, race_preventer = race_preventer + 1, updated_at = ?
+		WHERE id = ? AND status = ? AND COALESCE(service_id, 0) = ? AND race_preventer = ? AND updated_at <= ?`,
+		serviceID, stamp{&at}, w.ID, w.Status, w.ServiceID, w.RacePreventer, stamp{&w.UpdatedAt})
+	if err != nil {
+		return false, fmt.Errorf("claiming worker %d: %w", w.ID, err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil || n == 0 {
+		return false, err
+	}
+	w.ServiceID, w.UpdatedAt = serviceID, at
+	w.RacePreventer++
+	return true, nil
+}
+
+func (r rows) WorkerDestroy(ctx context.Context, resourceType, resourceID string) error {
+	_, err := r.q.ExecContext(ctx, "DELETE FROM workers WHERE resource_type = ? AND resource_id = ?", resourceType, resourceID)
+	return err
+}
+
+func (r rows) VerificationCreate(ctx context.Context, v *driverstate.Verification) error {
+	_, err := r.q.ExecContext(ctx, verificationTable.insert(), values(verificationFields(v))...)
+	if conflicts(err) {
+		return moved("verification", v.ID, "exists already")
+	}
+	return err
+}
+
+func (r rows) VerificationGet(ctx context.Context, id string) (*driverstate.Verification, error) {
+	v := new(driverstate.Verification)
+	err := r.get(ctx, verificationTable, verificationFields(v), "id = ?", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, notFound("verification", id)
+	}
+	return v, err
+}
+
+func (r rows) VerificationUpdate(ctx context.Context, v *driverstate.Verification) error {
+	done, err := r.put(ctx, verificationTable, verificationFields(v), "")
+	if err == nil && !done {
+		return notFound("verification", v.ID)
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package sqlite_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/db/dbtest"
+	"github.com/cinder-go/cinder-go/driverstate/db/sqlite"
+)
+
+func open(t testing.TB, path string) *sqlite.DB {
+	t.Helper()
+	d, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, d.Close()) })
+	return d
+}
+
+func TestSQLiteKeepsTheContract(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T) db.DB { return open(t, filepath.Join(t.TempDir(), "state.db")) })
+}
+
+func TestOpenNamesAPathThatCannotBe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "absent", "state.db")
+	_, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	require.ErrorContains(t, err, path)
+}
+
+// A process killed between write and commit leaves nothing; one killed while a
+// job runs leaves a job that is discarded at the next start, not lost or rerun.
+func TestWhatAKilledProcessLeaves(t *testing.T) {
+	if path := os.Getenv("CINDER_GO_TEST_DIE_IN"); path != "" {
+		dieHalfway(t, path)
+	}
+	path := filepath.Join(t.TempDir(), "odd ?name#", "state.db")
+	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestWhatAKilledProcessLeaves$")
+	child.Env = append(os.Environ(), "CINDER_GO_TEST_DIE_IN="+path)
+	out, err := child.CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%s", out)
+	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "%s", out)
+
+	d := open(t, path)
+	_, err = d.BackupGet(t.Context(), "committed")
+	require.NoError(t, err)
+	_, err = d.BackupGet(t.Context(), "not committed")
+	require.ErrorIs(t, err, driverstate.ErrNotFound)
+	require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error {
+		n, err := tx.JobsDiscardUnfinished(t.Context(), "h")
+		assert.Equal(t, 1, n, "the job that was running")
+		return err
+	}))
+}
+
+func dieHalfway(t *testing.T, path string) {
+	d := open(t, path)
+	_, err := d.Work(t.Context(), "h", 1, func(ctx context.Context, _ db.Job) error {
+		return d.Update(ctx, func(tx db.Tx) error {
+			if err := tx.BackupCreate(ctx, &driverstate.Backup{ID: "not committed", Status: driverstate.StatusCreating}); err != nil {
+				return err
+			}
+			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		})
+	})
+	require.NoError(t, err)
+	require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error {
+		if err := tx.BackupCreate(t.Context(), &driverstate.Backup{ID: "committed", Status: driverstate.StatusCreating}); err != nil {
+			return err
+		}
+		return tx.JobInsert(t.Context(), &db.Job{Kind: db.JobBackup, Queue: "h"})
+	}))
+	select {}
+}
+
+func BenchmarkOpenCurrent(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "state.db")
+	open(b, path)
+	for b.Loop() {
+		d, err := sqlite.Open(b.Context(), path, sqlite.Options{})
+		require.NoError(b, err)
+		require.NoError(b, d.Close())
+	}
+}
