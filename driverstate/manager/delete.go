@@ -1,0 +1,215 @@
+package manager
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+// DeleteBackup accepts a delete. With force it is os-force_delete: for an
+// admin, in any status, and work in progress on the backup is stopped. A
+// backup that others stand on is refused either way, whatever their project.
+// A row that no driver ever wrote for is gone when this returns, also while
+// the service is down.
+func (m *Manager) DeleteBackup(ctx context.Context, c driverstate.Caller, id string, force bool) error {
+	b, err := m.visible(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	if force {
+		if err := allow(c, "volume_extension:backup_admin_actions:force_delete"); err != nil {
+			return err
+		}
+		if f, ok := m.cfg.Driver.(driverstate.ForceDeleter); !ok || !f.SupportsForceDelete() {
+			return refuseBackup(id, driverstate.ErrNotSupported, "Operation not supported: force delete.")
+		}
+	}
+	m.accept.Lock()
+	defer m.accept.Unlock()
+	up := m.requireUp(ctx)
+	if up != nil && !errors.Is(up, driverstate.ErrServiceDown) {
+		return up
+	}
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		b, err = m.acceptDelete(ctx, tx, id, force)
+		if err != nil {
+			return err
+		}
+		if b.Service == "" {
+			return m.destroy(ctx, tx, b)
+		}
+		if up != nil {
+			return up
+		}
+		job := db.Job{Kind: db.JobDelete, BackupID: id}
+		return m.enqueue(ctx, tx, &job, deleteArgs{Force: force})
+	})
+	if err != nil {
+		return m.lostRace(err, id, "Backup status must be available or error")
+	}
+	if b.Service == "" {
+		m.notifyDelete(eventDeleteStart, b, force)
+		m.notifyDelete(eventDeleteEnd, b, force)
+	}
+	m.cancelWork(id, anyWork)
+	return nil
+}
+
+func (m *Manager) acceptDelete(ctx context.Context, tx db.Tx, id string, force bool) (*driverstate.Backup, error) {
+	action := driverstate.ActionDelete
+	if force {
+		action = driverstate.ActionForceDelete
+	}
+	b, err := tx.BackupGet(ctx, id)
+	if err != nil {
+		return nil, named(err, backupNotFound(id))
+	}
+	if _, err := b.Status.Next(action); err != nil {
+		return nil, refuseBackup(id, driverstate.ErrInvalidStatus, "Backup status must be available or error")
+	}
+	n, err := tx.BackupCount(ctx, driverstate.BackupFilter{Columns: map[string]string{"parent_id": id}})
+	if err != nil {
+		return nil, err
+	}
+	if n > 0 {
+		return nil, refuseBackup(id, driverstate.ErrHasDependents, "Incremental backups exist for this backup.")
+	}
+	if err := m.freeVolumes(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	b, err = move(ctx, tx, id, action, func(b *driverstate.Backup) { b.Host = m.cfg.Host })
+	if err != nil {
+		return nil, err
+	}
+	if force {
+		return b, setIntent(ctx, tx, id, intentForceDelete, m.backupService())
+	}
+	return b, clearIntent(ctx, tx, id)
+}
+
+// lostRace turns the conflict of two requests into the answer that the second
+// one would have had a moment later.
+func (m *Manager) lostRace(err error, id, text string) error {
+	if errors.Is(err, driverstate.ErrConflict) {
+		return refuseBackup(id, driverstate.ErrInvalidStatus, text)
+	}
+	return err
+}
+
+// destroy removes the row of b, which must be deleting, with all that hangs on
+// it.
+func (m *Manager) destroy(ctx context.Context, tx db.Tx, b *driverstate.Backup) error {
+	if _, err := b.Status.Next(driverstate.ActionDeleteDone); err != nil {
+		return err
+	}
+	if err := clearIntent(ctx, tx, b.ID); err != nil {
+		return err
+	}
+	if err := tx.BackupDestroy(ctx, b.ID); err != nil {
+		return err
+	}
+	return recount(ctx, tx, b.ParentID)
+}
+
+func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
+	var args deleteArgs
+	if err := json.Unmarshal(j.Args, &args); err != nil {
+		return fmt.Errorf("arguments of job %d: %w", j.ID, err)
+	}
+	if m.stopOlder(ctx, j) != nil {
+		return nil // cancelled: the row was moved on, or stays deleting for the next start
+	}
+	b, err := m.db.BackupGet(ctx, j.BackupID)
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if b.Status != driverstate.StatusDeleting {
+		return nil
+	}
+	if !m.isReady() {
+		return m.failDelete(ctx, b, driverstate.ActionDeleteAbort, errors.New("Delete backup is aborted due to backup service is down."))
+	}
+	m.notifyDelete(eventDeleteStart, b, args.Force)
+	err = m.deleteObjects(ctx, b, args.Force)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return m.failDelete(ctx, b, driverstate.ActionDeleteFail, err)
+	}
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		now, err := tx.BackupGet(ctx, b.ID)
+		if err != nil {
+			return err
+		}
+		return m.destroy(ctx, tx, now)
+	})
+	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
+		return nil // deleted or reset meanwhile
+	}
+	if err == nil {
+		b.Status = driverstate.StatusDeleted
+		m.notifyDelete(eventDeleteEnd, b, args.Force)
+	}
+	return err
+}
+
+// deleteObjects removes what b has on the store. A backup whose place is not
+// its own, as an imported twin's, loses its row only: the objects are another
+// backup's. With force leftovers are reported and do not stop the delete,
+// unless nothing could be deleted at all.
+func (m *Manager) deleteObjects(ctx context.Context, b *driverstate.Backup, force bool) error {
+	if b.Service == "" || b.Container == "" || b.ServiceMetadata == "" {
+		return nil
+	}
+	if err := m.checkService(b, "Delete backup aborted"); err != nil {
+		return err
+	}
+	err := m.cfg.Driver.Delete(ctx, b)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, driverstate.ErrInvalidInput):
+		m.log.Warn("no objects deleted: the place in the row is not this backup's own",
+			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
+		return nil
+	case force && !errors.Is(err, driverstate.ErrReadOnly) && ctx.Err() == nil:
+		m.log.Error("force delete left objects on the store",
+			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
+		return nil
+	}
+	return err
+}
+
+func (m *Manager) failDelete(ctx context.Context, b *driverstate.Backup, a driverstate.Action, cause error) error {
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	err := m.db.Update(ctx, func(tx db.Tx) error {
+		_, err := move(ctx, tx, b.ID, a, func(b *driverstate.Backup) { b.FailReason = clip(text(cause)) })
+		if err != nil {
+			return err
+		}
+		return clearIntent(ctx, tx, b.ID)
+	})
+	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
+		return nil
+	}
+	return err
+}
+
+// text is what an error says without naming the backup, whose row it goes
+// into.
+func text(err error) string {
+	var e *driverstate.Error
+	if errors.As(err, &e) && e == err && e.Resource == "backup" {
+		return e.Err.Error()
+	}
+	return err.Error()
+}

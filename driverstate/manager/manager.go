@@ -1,0 +1,301 @@
+// Package manager does what the API asks: it changes rows, runs the jobs that
+// follow from a change, and answers with Cinder's words (cinder/backup/api.py
+// and cinder/backup/manager.py).
+//
+// A change of status and the job that follows from it are written in one
+// transaction, so no backup is left in a status that nobody works on. What a
+// process leaves behind when it dies is finished by the next Start.
+package manager
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+// Target is a restore target that is opened for one restore. Exactly one of
+// Commit and Abort is called, then Close.
+type Target interface {
+	driverstate.Target
+	// Commit makes what was written the content of the target.
+	Commit() error
+	// Abort leaves no good name on what was written.
+	Abort() error
+	Close() error
+}
+
+// Source is a volume opened for one backup.
+type Source interface {
+	driverstate.Source
+	Close() error
+}
+
+// TargetOptions say how a target may be opened.
+type TargetOptions struct {
+	// Size is the size of the volume in bytes: the image must fit, and a
+	// file of the engine's own keeps it.
+	Size int64
+	// Overwrite allows a file that holds data already.
+	Overwrite bool
+	// Stdout is what the path "-" writes to; nil forbids it.
+	Stdout io.Writer
+}
+
+// Config is what a Manager is made of. DB, Driver, Canonical, OpenTarget and
+// Host must be set; every other zero field has a default.
+type Config struct {
+	DB     db.DB
+	Driver driverstate.Driver
+	// Canonical maps a driver name of any release to its class path of today,
+	// or answers ErrInvalidInput.
+	Canonical func(service string) (string, error)
+
+	Host             string
+	AvailabilityZone string // "nova" when empty
+	Cluster          string // of the volume service; empty for none
+
+	VolumeDir  string    // the engine's own volumes are files in it
+	TargetDirs []string  // managed volumes must lie in one of them; nil allows any path
+	Stdout     io.Writer // what the managed volume "-" writes to; nil forbids it
+	OpenTarget func(path string, o TargetOptions) (Target, error)
+	OpenSource func(path string, volumeMeta []byte) (Source, error)
+
+	Observer driverstate.Observer
+	Notify   func(Notification)
+	Logger   *slog.Logger
+	Now      db.Clock
+	NewID    func() string
+
+	ReportInterval  time.Duration // between heartbeats; 10 s
+	ServiceDownTime time.Duration // after which a silent service is down; 60 s
+	InitInterval    time.Duration // between attempts to set up a driver that is down; 60 s
+	Jobs            int           // how many jobs run at once; 4
+}
+
+func (c *Config) setDefaults() error {
+	switch {
+	case c.DB == nil, c.Driver == nil, c.Canonical == nil, c.OpenTarget == nil:
+		return errors.New("manager: DB, Driver, Canonical and OpenTarget must be set")
+	case c.Host == "":
+		return driverstate.Fail(driverstate.ErrInvalidInput, "host must not be empty")
+	}
+	if c.AvailabilityZone == "" {
+		c.AvailabilityZone = "nova"
+	}
+	if c.Observer == nil {
+		c.Observer = driverstate.Discard
+	}
+	if c.Notify == nil {
+		c.Notify = func(Notification) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = func() string { return uuid.Must(uuid.NewRandomFromReader(rand.Reader)).String() }
+	}
+	if c.ReportInterval <= 0 {
+		c.ReportInterval = 10 * time.Second
+	}
+	if c.ServiceDownTime <= 0 {
+		c.ServiceDownTime = time.Minute
+	}
+	if c.InitInterval <= 0 {
+		c.InitInterval = time.Minute
+	}
+	if c.Jobs <= 0 {
+		c.Jobs = 4
+	}
+	return nil
+}
+
+// Manager is the backup service of one host. It is safe for concurrent use.
+type Manager struct {
+	cfg Config
+	db  db.DB
+	log *slog.Logger
+
+	// accept is held while a request changes a status and stops the work that
+	// the change supersedes, so that it never stops work accepted later.
+	accept sync.Mutex
+
+	mu       sync.Mutex
+	tasks    map[string]map[*task]struct{} // by backup id
+	volumes  map[string]bool               // volumes this process is making or removing
+	ready    bool                          // the driver is set up
+	reason   string                        // why not
+	services map[driverstate.Binary]int64  // ids of our rows
+	stopped  bool
+
+	cancel context.CancelFunc
+	ctx    context.Context // of work that outlives a request; set by Start
+	wg     sync.WaitGroup
+	queue  db.Queue
+}
+
+// New returns a Manager that is not started: it answers reads, and refuses
+// whatever needs the backup service.
+func New(c Config) (*Manager, error) {
+	if err := c.setDefaults(); err != nil {
+		return nil, err
+	}
+	return &Manager{
+		cfg: c, db: c.DB, log: c.Logger,
+		tasks:    map[string]map[*task]struct{}{},
+		volumes:  map[string]bool{},
+		services: map[driverstate.Binary]int64{},
+		reason:   "not started",
+	}, nil
+}
+
+// settleTime bounds the database writes that leave rows true after a job was
+// cancelled.
+const settleTime = 30 * time.Second
+
+// settle returns a context for those writes.
+func settle(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+}
+
+// clip shortens s to what Cinder's string columns hold.
+func clip(s string) string {
+	const most = 255
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+func refuse(resource, id string, kind error, text string) error {
+	return &driverstate.Error{Resource: resource, ID: id, Err: driverstate.Fail(kind, text)}
+}
+
+func refuseBackup(id string, kind error, text string) error {
+	return refuse("backup", id, kind, text)
+}
+
+func backupNotFound(id string) error {
+	return refuseBackup(id, driverstate.ErrNotFound, "Backup "+id+" could not be found.")
+}
+
+func volumeNotFound(id string) error {
+	return refuse("volume", id, driverstate.ErrNotFound, "Volume "+id+" could not be found.")
+}
+
+// named gives a database error for a missing row Cinder's text.
+func named(err, missing error) error {
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return missing
+	}
+	return err
+}
+
+// allow answers ErrForbidden, naming Cinder's policy rule, unless c is admin.
+func allow(c driverstate.Caller, rule string) error {
+	if c.Admin {
+		return nil
+	}
+	return driverstate.Fail(driverstate.ErrForbidden, fmt.Sprintf("Policy doesn't allow %s to be performed.", rule))
+}
+
+// visible returns the backup if c may know of it.
+func (m *Manager) visible(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Backup, error) {
+	b, err := m.db.BackupGet(ctx, id)
+	if err != nil {
+		return nil, named(err, backupNotFound(id))
+	}
+	if !c.Admin && b.ProjectID != c.ProjectID {
+		return nil, backupNotFound(id)
+	}
+	return b, nil
+}
+
+// Backups lists the rows that f selects and c may see.
+func (m *Manager) Backups(ctx context.Context, c driverstate.Caller, f driverstate.BackupFilter) ([]*driverstate.Backup, error) {
+	rows, err := m.db.BackupGetAll(ctx, mine(c, f))
+	if f.Marker != "" {
+		err = named(err, backupNotFound(f.Marker))
+	}
+	return rows, err
+}
+
+// BackupCount counts them, without limit, offset and marker.
+func (m *Manager) BackupCount(ctx context.Context, c driverstate.Caller, f driverstate.BackupFilter) (int, error) {
+	return m.db.BackupCount(ctx, mine(c, f))
+}
+
+func mine(c driverstate.Caller, f driverstate.BackupFilter) driverstate.BackupFilter {
+	if !c.Admin {
+		f.ProjectID = c.ProjectID
+	}
+	return f
+}
+
+// Backup returns one row.
+func (m *Manager) Backup(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Backup, error) {
+	return m.visible(ctx, c, id)
+}
+
+// move takes a backup through a in tx, with edit applied to the row first.
+func move(ctx context.Context, tx db.Tx, id string, a driverstate.Action, edit func(*driverstate.Backup)) (*driverstate.Backup, error) {
+	b, err := tx.BackupGet(ctx, id)
+	if err != nil {
+		return nil, named(err, backupNotFound(id))
+	}
+	from := b.Status
+	to, err := from.Next(a)
+	if err != nil {
+		return b, &driverstate.Error{Resource: "backup", ID: id, Err: err}
+	}
+	if edit != nil {
+		edit(b)
+	}
+	b.Status = to
+	return b, tx.BackupUpdate(ctx, b, from)
+}
+
+// recount sets the number of dependents of a backup to the rows that stand on
+// it. One that is still being copied does not count yet (cinder/backup/manager.py
+// _finish_backup). An absent row is success.
+func recount(ctx context.Context, tx db.Tx, id string) error {
+	if id == "" {
+		return nil
+	}
+	b, err := tx.BackupGet(ctx, id)
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n, err := dependents(ctx, tx, id)
+	if err != nil || n == b.NumDependentBackups {
+		return err
+	}
+	b.NumDependentBackups = n
+	return tx.BackupUpdate(ctx, b)
+}
+
+func dependents(ctx context.Context, rows db.Backups, id string) (int, error) {
+	all, err := rows.BackupCount(ctx, driverstate.BackupFilter{Columns: map[string]string{"parent_id": id}})
+	if err != nil || all == 0 {
+		return 0, err
+	}
+	copying, err := rows.BackupCount(ctx, driverstate.BackupFilter{
+		Columns: map[string]string{"parent_id": id, "status": string(driverstate.StatusCreating)},
+	})
+	return all - copying, err
+}

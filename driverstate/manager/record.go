@@ -1,0 +1,179 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+// ExportRecord returns the record of an available backup; admin only. The
+// record always has a data timestamp: Cinder cannot make the next incremental
+// of a volume that has an imported backup without one.
+func (m *Manager) ExportRecord(ctx context.Context, c driverstate.Caller, id string) (driverstate.ExportedRecord, error) {
+	var none driverstate.ExportedRecord
+	b, err := m.visible(ctx, c, id)
+	if err != nil {
+		return none, err
+	}
+	if err := allow(c, "backup:export-import"); err != nil {
+		return none, err
+	}
+	if b.Status != driverstate.StatusAvailable {
+		return none, refuseBackup(id, driverstate.ErrInvalidStatus, fmt.Sprintf("Backup status must be available and not %s.", b.Status))
+	}
+	if err := m.requireUp(ctx); err != nil {
+		return none, err
+	}
+	if err := m.checkService(b, "Export record aborted"); err != nil {
+		return none, err
+	}
+	if b.DataTimestamp.IsZero() {
+		b.DataTimestamp = b.CreatedAt
+	}
+	return driverstate.EncodeRecord(b, nil)
+}
+
+// ImportRecord checks a record wholly, creates its row and accepts the look at
+// the store that makes it available; admin only. The row keeps the owner that
+// the record names, if its ids can be Keystone's: a rebuilt cloud gets its
+// backups back under their projects. Otherwise, and always in Cinder, the
+// importer owns it.
+func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error) {
+	if err := allow(c, "backup:backup-import"); err != nil {
+		return nil, err
+	}
+	b, err := m.decode(c, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.requireUp(ctx); err != nil {
+		if errors.Is(err, driverstate.ErrServiceDown) {
+			err = serviceDown(r.BackupService)
+		}
+		return nil, err
+	}
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		row := *b
+		n, err := dependents(ctx, tx, b.ID)
+		if err != nil {
+			return err
+		}
+		row.NumDependentBackups = n
+		if err := tx.BackupCreate(ctx, &row); err != nil {
+			return err
+		}
+		if err := clearIntent(ctx, tx, b.ID); err != nil {
+			return err
+		}
+		job := db.Job{Kind: db.JobImport, BackupID: b.ID}
+		return m.enqueue(ctx, tx, &job, nil)
+	})
+	if errors.Is(err, driverstate.ErrConflict) {
+		return nil, refuseBackup(b.ID, driverstate.ErrInvalidStatus, "Backup already exists in database.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// keystoneID is what Keystone uses for projects and users: a UUID with or
+// without hyphens, or the SHA-256 of a user of an external directory.
+var keystoneID = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+
+// decode turns a record into the row that it asks for.
+func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error) {
+	class, err := m.cfg.Canonical(r.BackupService)
+	if err != nil {
+		return nil, err
+	}
+	if class != m.cfg.Driver.Service() {
+		return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
+			"Import record aborted, the backup service currently configured [%s] is not the backup service that the record names [%s].",
+			m.cfg.Driver.Service(), r.BackupService))
+	}
+	rec, err := driverstate.DecodeRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	b := rec.Backup
+	if b.Service != "" {
+		if own, err := m.cfg.Canonical(b.Service); err != nil || own != class {
+			return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
+				"the record names service %q inside and %q beside it", b.Service, r.BackupService))
+		}
+	}
+	if !keystoneID.MatchString(b.ProjectID) || !keystoneID.MatchString(b.UserID) {
+		b.ProjectID, b.UserID = c.ProjectID, c.UserID
+	}
+	b.Service, b.Host, b.AvailabilityZone = class, m.cfg.Host, m.cfg.AvailabilityZone
+	b.Status, b.FailReason = driverstate.StatusCreating, ""
+	b.TempVolumeID, b.TempSnapshotID, b.RestoreVolumeID = "", "", ""
+	b.Deleted, b.DeletedAt = false, time.Time{}
+	if b.VolumeID == "" {
+		b.VolumeID = zeroID
+	}
+	if b.CreatedAt.IsZero() {
+		b.CreatedAt = m.cfg.Now().UTC()
+	}
+	if b.DataTimestamp.IsZero() {
+		b.DataTimestamp = b.CreatedAt
+	}
+	return &b, nil
+}
+
+// runImport makes an imported row available if the store has what the record
+// says, and error with the reason if not.
+func (m *Manager) runImport(ctx context.Context, j db.Job) error {
+	b, err := m.db.BackupGet(ctx, j.BackupID)
+	if errors.Is(err, driverstate.ErrNotFound) || err == nil && b.Status != driverstate.StatusCreating {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	line, fault := m.prove(ctx, b)
+	if ctx.Err() != nil {
+		return nil // deleted or reset meanwhile, or left for the next start
+	}
+	if fault == "" && len(line) > 0 {
+		fault = contradiction(b, &line[0].Backup)
+	}
+	action := driverstate.ActionCreateDone
+	if fault != "" {
+		action = driverstate.ActionCreateFail
+	}
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		now, err := move(ctx, tx, b.ID, action, func(b *driverstate.Backup) {
+			b.FailReason = fault
+			if fault == "" && len(line) > 0 {
+				fill(b, &line[0].Backup, b.Service)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return recount(ctx, tx, now.ParentID)
+	})
+	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
+		return nil
+	}
+	return err
+}
+
+// contradiction says where a record and the store disagree about what would
+// make a restore wrong; empty when they agree.
+func contradiction(b, stored *driverstate.Backup) string {
+	switch {
+	case b.VolumeID != stored.VolumeID && b.VolumeID != zeroID && stored.VolumeID != "":
+		return fmt.Sprintf("the record says volume %s, the store %s", b.VolumeID, stored.VolumeID)
+	case b.ParentID != stored.ParentID && b.ParentID != "":
+		return fmt.Sprintf("the record says parent %q, the store %q", b.ParentID, stored.ParentID)
+	}
+	return ""
+}

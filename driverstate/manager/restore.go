@@ -1,0 +1,295 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+// Keys of a volume's metadata that restores set. The first is Cinder's.
+const (
+	metaSrcBackup        = "src_backup_id"
+	metaRestoreError     = "restore_error"
+	metaRestoreErrorKind = "restore_error_kind" // damaged or failed
+	// metaOverwrite marks a managed volume whose file may hold data.
+	metaOverwrite = "overwrite"
+)
+
+const restoreNamePrefix = "restore_backup_"
+
+// RestoreBackup accepts a restore to a volume, or to a new one of the
+// backup's size. Both rows and the job change in one transaction.
+func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id string, r driverstate.RestoreRequest) (driverstate.RestoreAnswer, error) {
+	var none driverstate.RestoreAnswer
+	b, err := m.visible(ctx, c, id)
+	if err != nil {
+		return none, err
+	}
+	if err := m.checkRestorable(ctx, b); err != nil {
+		return none, err
+	}
+	if r.VolumeID != "" {
+		v, err := m.visibleVolume(ctx, c, r.VolumeID)
+		if err != nil {
+			return none, err
+		}
+		if err := checkTargetVolume(v, b); err != nil {
+			return none, err
+		}
+		if err := m.requireUp(ctx); err != nil {
+			return none, err
+		}
+		return m.acceptRestore(ctx, b.ID, v.ID)
+	}
+	if err := m.requireUp(ctx); err != nil {
+		return none, err
+	}
+	name := strings.TrimSpace(r.Name)
+	if name == "" {
+		name = restoreNamePrefix + b.ID
+	}
+	v, err := m.CreateVolume(ctx, c, driverstate.VolumeRequest{
+		Size: b.Size, Name: name, Description: "auto-created_from_restore_from_backup",
+	})
+	if err != nil {
+		return none, refuse("volume", "", driverstate.ErrInvalidStatus, fmt.Sprintf(
+			"Error while creating volume for restoring backup %s: %v", b.ID, err))
+	}
+	answer, err := m.acceptRestore(ctx, b.ID, v.ID)
+	if err != nil {
+		err = errors.Join(err, m.DeleteVolume(ctx, c, v.ID))
+	}
+	return answer, err
+}
+
+func (m *Manager) checkRestorable(ctx context.Context, b *driverstate.Backup) error {
+	if _, err := b.Status.Next(driverstate.ActionRestore); err != nil {
+		return refuseBackup(b.ID, driverstate.ErrInvalidStatus, "Backup status must be available")
+	}
+	if b.Size <= 0 {
+		return refuseBackup(b.ID, driverstate.ErrInvalidStatus, "Backup to be restored has invalid size")
+	}
+	if err := m.checkService(b, "Restore backup aborted"); err != nil {
+		return err
+	}
+	_, err := rowChain(ctx, m.db, b)
+	return err
+}
+
+func checkTargetVolume(v *driverstate.Volume, b *driverstate.Backup) error {
+	if v.Status != driverstate.VolumeAvailable {
+		return refuse("volume", v.ID, driverstate.ErrInvalidStatus, "Volume to be restored to must be available")
+	}
+	if v.Size < b.Size {
+		return refuse("volume", v.ID, driverstate.ErrInvalidInput, fmt.Sprintf(
+			"volume size %d is too small to restore backup of size %d.", v.Size, b.Size))
+	}
+	return nil
+}
+
+func (m *Manager) acceptRestore(ctx context.Context, id, volumeID string) (driverstate.RestoreAnswer, error) {
+	m.accept.Lock()
+	defer m.accept.Unlock()
+	answer := driverstate.RestoreAnswer{BackupID: id, VolumeID: volumeID}
+	err := m.db.Update(ctx, func(tx db.Tx) error {
+		b, err := tx.BackupGet(ctx, id)
+		if err != nil {
+			return named(err, backupNotFound(id))
+		}
+		v, err := tx.VolumeGet(ctx, volumeID)
+		if err != nil {
+			return named(err, volumeNotFound(volumeID))
+		}
+		if _, err := b.Status.Next(driverstate.ActionRestore); err != nil {
+			return refuseBackup(id, driverstate.ErrInvalidStatus, "Backup status must be available")
+		}
+		if err := checkTargetVolume(v, b); err != nil {
+			return err
+		}
+		answer.VolumeName = v.Name
+		v.PreviousStatus, v.Status = v.Status, driverstate.VolumeRestoring
+		if err := tx.VolumeUpdate(ctx, v, driverstate.VolumeAvailable); err != nil {
+			return err
+		}
+		_, err = move(ctx, tx, id, driverstate.ActionRestore, func(b *driverstate.Backup) {
+			b.RestoreVolumeID, b.Host = volumeID, m.cfg.Host
+		})
+		if err != nil {
+			return err
+		}
+		job := db.Job{Kind: db.JobRestore, BackupID: id, VolumeID: volumeID}
+		return m.enqueue(ctx, tx, &job, nil)
+	})
+	return answer, m.lostRace(err, id, "Backup status must be available")
+}
+
+func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
+	b, err := m.db.BackupGet(ctx, j.BackupID)
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if b.Status != driverstate.StatusRestoring || b.RestoreVolumeID != j.VolumeID {
+		return nil // moved on before the restore began, its volume too
+	}
+	v, err := m.db.VolumeGet(ctx, j.VolumeID)
+	if err != nil {
+		return m.finishRestore(ctx, j, driverstate.Restored{}, named(err, volumeNotFound(j.VolumeID)))
+	}
+	m.notify(eventRestoreStart, b)
+	done, err := m.restoreTo(ctx, b, v)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = errors.New("interrupted: the service was stopped")
+		if superseded(ctx) {
+			err = errSuperseded
+		}
+	}
+	return m.finishRestore(ctx, j, done, err)
+}
+
+// restoreTo writes the image of b to v.
+func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume) (done driverstate.Restored, err error) {
+	if !m.isReady() {
+		return done, errors.New("Restore backup is aborted due to backup service is down.")
+	}
+	chain, err := rowChain(ctx, m.db, b)
+	if err != nil {
+		return done, err
+	}
+	target, err := m.cfg.OpenTarget(v.Path, TargetOptions{
+		Size:      v.Size << 30,
+		Overwrite: !v.Managed || v.Metadata[metaOverwrite] == "true",
+		Stdout:    m.cfg.Stdout,
+	})
+	if err != nil {
+		return done, err
+	}
+	defer func() {
+		if err != nil {
+			err = joinQuiet(err, target.Abort())
+		}
+		if closing := target.Close(); err == nil {
+			err = closing
+		}
+	}()
+	if done, err = m.cfg.Driver.Restore(ctx, chain, target, m.cfg.Observer); err != nil {
+		return done, err
+	}
+	if err = target.Sync(); err != nil {
+		return done, err
+	}
+	return done, target.Commit()
+}
+
+// joinQuiet keeps the kind and text of err and adds what went wrong after it.
+func joinQuiet(err, then error) error {
+	if then == nil {
+		return err
+	}
+	return fmt.Errorf("%w (and then: %v)", err, then)
+}
+
+// finishRestore makes both rows final: the volume first, so that who waits for
+// the backup finds the volume's outcome.
+func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.Restored, cause error) error {
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	for _, warning := range done.Warnings {
+		m.log.Warn("restore", "backup", j.BackupID, "volume", j.VolumeID, "warning", warning)
+	}
+	var b *driverstate.Backup
+	err := m.db.Update(ctx, func(tx db.Tx) error {
+		now, err := tx.BackupGet(ctx, j.BackupID)
+		if err != nil {
+			return err
+		}
+		if now.Status != driverstate.StatusRestoring || now.RestoreVolumeID != j.VolumeID {
+			b = now
+			return nil // moved on by who cancelled it, the volume too
+		}
+		if err := m.settleTarget(ctx, tx, now, j.VolumeID, done, cause); err != nil {
+			return err
+		}
+		b, err = move(ctx, tx, j.BackupID, driverstate.ActionRestoreDone, func(b *driverstate.Backup) {
+			b.FailReason = ""
+			if cause != nil {
+				b.FailReason = clip(text(cause))
+			}
+		})
+		return err
+	})
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return nil
+	}
+	if err == nil && (cause == nil || errors.Is(cause, errSuperseded)) {
+		m.notify(eventRestoreEnd, b)
+	}
+	return err
+}
+
+func (m *Manager) settleTarget(ctx context.Context, tx db.Tx, b *driverstate.Backup, volumeID string, done driverstate.Restored, cause error) error {
+	v, err := tx.VolumeGet(ctx, volumeID)
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if v.Status != driverstate.VolumeRestoring {
+		return nil
+	}
+	if cause != nil {
+		markFailedRestore(v, driverstate.VolumeErrorRestoring, cause)
+	} else {
+		markRestored(v, b, done.VolumeMeta)
+	}
+	return tx.VolumeUpdate(ctx, v, driverstate.VolumeRestoring)
+}
+
+// markFailedRestore records on the volume that its bytes are no good, and why.
+func markFailedRestore(v *driverstate.Volume, s driverstate.VolumeStatus, cause error) {
+	v.PreviousStatus, v.Status = v.Status, s
+	kind := "failed"
+	if errors.Is(cause, driverstate.ErrCorrupt) {
+		kind = "damaged"
+	}
+	if v.Metadata == nil {
+		v.Metadata = map[string]string{}
+	}
+	v.Metadata[metaRestoreError] = clip(text(cause))
+	v.Metadata[metaRestoreErrorKind] = kind
+}
+
+// markRestored gives the volume what the backup knows of its source
+// (cinder/backup/api.py and cinder/backup/driver.py BackupMetadataAPI).
+func markRestored(v *driverstate.Volume, b *driverstate.Backup, volumeMeta []byte) {
+	v.PreviousStatus, v.Status = v.Status, driverstate.VolumeAvailable
+	_, hadSource := v.Metadata[metaSrcBackup]
+	kept := map[string]string{}
+	if v.Metadata[metaOverwrite] != "" {
+		kept[metaOverwrite] = v.Metadata[metaOverwrite]
+	}
+	src := parseVolumeMeta(volumeMeta)
+	if src.metadata != nil {
+		v.Metadata = src.metadata
+	} else if v.Metadata == nil {
+		v.Metadata = map[string]string{}
+	}
+	delete(v.Metadata, metaRestoreError)
+	delete(v.Metadata, metaRestoreErrorKind)
+	for k, val := range kept {
+		v.Metadata[k] = val
+	}
+	if hadSource || v.ID != b.VolumeID {
+		v.Metadata[metaSrcBackup] = b.ID
+	}
+	if (v.Name == "" || strings.HasPrefix(v.Name, restoreNamePrefix)) && src.known {
+		v.Name, v.Description = src.name, src.description
+	}
+}

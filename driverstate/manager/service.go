@@ -1,0 +1,243 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// initTimeout bounds one attempt to set up the driver.
+const initTimeout = time.Minute
+
+// volumeBackend is the backend part of the volume service's host. Clients
+// expect the form host@backend (tempest, VolumesServicesTestJSON).
+const volumeBackend = "@file"
+
+// Start takes over what an earlier process left, sets up the driver once, and
+// begins to work the queue of the host. A driver that cannot be set up is no
+// error: the service is then down, says why in its row, and comes up by
+// itself when a later attempt succeeds. ctx bounds Start only.
+func (m *Manager) Start(ctx context.Context) error {
+	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := m.start(ctx); err != nil {
+		m.cancel()
+		m.wg.Wait()
+		return err
+	}
+	m.background(m.heartbeat)
+	m.background(m.keepTrying)
+	return nil
+}
+
+func (m *Manager) start(ctx context.Context) error {
+	m.setReady(false, "the driver is being set up")
+	if err := m.report(ctx); err != nil {
+		return fmt.Errorf("register the services of host %s: %w", m.cfg.Host, err)
+	}
+	if err := m.takeOver(ctx); err != nil {
+		return fmt.Errorf("take over the rows of host %s: %w", m.cfg.Host, err)
+	}
+	m.initDriver(ctx)
+	queue, err := m.db.Work(m.ctx, m.cfg.Host, m.cfg.Jobs, m.handle)
+	if err != nil {
+		return fmt.Errorf("work the queue of host %s: %w", m.cfg.Host, err)
+	}
+	m.queue = queue
+	return nil
+}
+
+// Stop cancels the work in progress and waits until its rows are true: a
+// restore ends as a failed one, a delete or import is left for the next Start.
+func (m *Manager) Stop(ctx context.Context) error {
+	if m.cancel == nil {
+		return nil
+	}
+	m.mu.Lock()
+	m.stopped = true
+	m.mu.Unlock()
+	var err error
+	if m.queue != nil {
+		err = m.queue.Stop(ctx)
+	}
+	m.cancel()
+	done := make(chan struct{})
+	go func() {
+		m.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, ctx.Err())
+	}
+}
+
+// background runs f in a goroutine that Stop waits for; after Stop, or before
+// Start, it does nothing.
+func (m *Manager) background(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ctx != nil && !m.stopped {
+		m.wg.Go(f)
+	}
+}
+
+func (m *Manager) heartbeat() {
+	tick := time.NewTicker(m.cfg.ReportInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := m.report(m.ctx); err != nil && m.ctx.Err() == nil {
+			m.log.Error("heartbeat failed", "host", m.cfg.Host, "error", err)
+		}
+	}
+}
+
+// keepTrying sets up a driver that was down, until it succeeds.
+func (m *Manager) keepTrying() {
+	tick := time.NewTicker(m.cfg.InitInterval)
+	defer tick.Stop()
+	for !m.isReady() {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-tick.C:
+			m.initDriver(m.ctx)
+		}
+	}
+}
+
+// initDriver makes one attempt. Before the service is up, what the earlier
+// process left is resumed, so that resumed and new work cannot be confused.
+func (m *Manager) initDriver(ctx context.Context) {
+	m.publish(eventDriverInitStart, Payload{Host: m.cfg.Host, Service: m.cfg.Driver.Service()})
+	err := m.setUp(ctx)
+	if err == nil {
+		err = m.resume(ctx)
+	}
+	if ctx.Err() != nil && err != nil {
+		return
+	}
+	p := Payload{Host: m.cfg.Host, Service: m.cfg.Driver.Service()}
+	if err != nil {
+		m.log.Error("the backup service is down", "host", m.cfg.Host, "error", err)
+		m.setReady(false, clip(err.Error()))
+		p.FailReason = clip(err.Error())
+		m.publish(eventDriverInitError, p)
+	} else {
+		m.setReady(true, "")
+		m.publish(eventDriverInitEnd, p)
+	}
+	if err := m.report(ctx); err != nil {
+		m.log.Error("heartbeat failed", "host", m.cfg.Host, "error", err)
+	}
+}
+
+func (m *Manager) setUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, initTimeout)
+	defer cancel()
+	if err := m.cfg.Driver.DoSetup(ctx); err != nil {
+		return err
+	}
+	return m.cfg.Driver.CheckForSetupError(ctx)
+}
+
+func (m *Manager) setReady(ready bool, reason string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ready, m.reason = ready, reason
+}
+
+func (m *Manager) isReady() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ready
+}
+
+func (m *Manager) downReason() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reason
+}
+
+// report writes the heartbeat of both services of this process.
+func (m *Manager) report(ctx context.Context) error {
+	reason := m.downReason()
+	rows := []*driverstate.Service{
+		{Binary: driverstate.BinaryBackup, Host: m.cfg.Host, AvailabilityZone: m.cfg.AvailabilityZone, Reason: reason},
+		{Binary: driverstate.BinaryVolume, Host: m.cfg.Host + volumeBackend, AvailabilityZone: m.cfg.AvailabilityZone, Cluster: m.cfg.Cluster},
+	}
+	for _, s := range rows {
+		s.UpdatedAt = m.cfg.Now().UTC()
+		if err := m.db.ServiceUpsert(ctx, s); err != nil {
+			return err
+		}
+		m.mu.Lock()
+		m.services[s.Binary] = s.ID
+		m.mu.Unlock()
+	}
+	return nil
+}
+
+// serviceDown is Cinder's answer when no service can do the work; name is the
+// binary, or on import the service that the record names.
+func serviceDown(name string) error {
+	return refuse("service", name, driverstate.ErrServiceDown, "Service "+name+" could not be found.")
+}
+
+// requireUp answers ErrServiceDown unless our backup service is up and
+// enabled. The zone of a backup is not asked: this is the only service that
+// has its rows, and a changed zone must not lock them.
+func (m *Manager) requireUp(ctx context.Context) error {
+	down := serviceDown(string(driverstate.BinaryBackup))
+	if !m.isReady() {
+		return down
+	}
+	rows, err := m.db.ServiceGetAll(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range rows {
+		if s.Binary == driverstate.BinaryBackup && s.Host == m.cfg.Host {
+			if !s.Disabled && s.Up(m.cfg.Now(), m.cfg.ServiceDownTime) {
+				return nil
+			}
+			return down
+		}
+	}
+	return down
+}
+
+// requireDriver is requireUp for requests of our own, which say why.
+func (m *Manager) requireDriver() error {
+	if m.isReady() {
+		return nil
+	}
+	return refuse("service", string(driverstate.BinaryBackup), driverstate.ErrUnavailable,
+		"backup service on host "+m.cfg.Host+" is down: "+m.downReason())
+}
+
+// Services lists all services; admin only.
+func (m *Manager) Services(ctx context.Context, c driverstate.Caller) ([]driverstate.ServiceState, error) {
+	if err := allow(c, "volume_extension:services:index"); err != nil {
+		return nil, err
+	}
+	rows, err := m.db.ServiceGetAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := m.cfg.Now()
+	states := make([]driverstate.ServiceState, 0, len(rows))
+	for _, s := range rows {
+		states = append(states, driverstate.ServiceState{Service: *s, Up: s.Up(now, m.cfg.ServiceDownTime)})
+	}
+	return states, nil
+}
