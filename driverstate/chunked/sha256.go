@@ -92,7 +92,12 @@ func (p *hashesParser) field(key string) (err error) {
 	return p.skip(1)
 }
 
+// digest reads one digest and, in the form that Cinder writes, all but the
+// last of those after it.
 func (p *hashesParser) digest() error {
+	if err := p.digests(); err != nil {
+		return err
+	}
 	if err := p.expect('"'); err != nil {
 		return err
 	}
@@ -108,6 +113,29 @@ func (p *hashesParser) digest() error {
 		return p.fail("digest that is not 64 hexadecimal digits")
 	}
 	p.pos += digestDigits + 1
+	return p.accept(&sum)
+}
+
+// digests reads elements as long as they are spelt as Cinder does, with a
+// comma behind. The first that is not is left for digest to judge.
+func (p *hashesParser) digests() error {
+	const before, after = "\n    \"", "\","
+	var sum [sha256.Size]byte
+	for p.fill(digestStride) == nil {
+		line := p.buf[p.pos : p.pos+digestStride]
+		digits := line[len(before) : len(before)+digestDigits]
+		if string(line[:len(before)]) != before || string(line[len(before)+digestDigits:]) != after || !unhex(sum[:], digits) {
+			return nil
+		}
+		p.pos += digestStride
+		if err := p.accept(&sum); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *hashesParser) accept(sum *[sha256.Size]byte) error {
 	if p.blocks++; p.blocks > p.max {
 		return refusal("has more than %d digests", p.max)
 	}
