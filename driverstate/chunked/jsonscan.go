@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -19,32 +20,32 @@ const (
 	maxWord  = 64 << 10 // bytes of an ordinary string
 )
 
-// documentError is a document that cannot be used.
-type documentError struct {
+// badDocument is a document that cannot be used.
+type badDocument struct {
 	off int64
 	msg string
 	// cut: the document ends too early, as a crash of its writer leaves it.
 	cut bool
 }
 
-func (e *documentError) Error() string {
+func (e *badDocument) Error() string {
 	if e.off < 0 {
 		return e.msg
 	}
 	return fmt.Sprintf("%s at byte %d", e.msg, e.off)
 }
 
-func (e *documentError) Unwrap() error { return driverstate.ErrCorrupt }
+func (e *badDocument) Unwrap() error { return driverstate.ErrCorrupt }
 
 // isCut reports whether err says that a document is empty or ends too early.
 func isCut(err error) bool {
-	var d *documentError
+	var d *badDocument
 	return errors.As(err, &d) && d.cut
 }
 
 // refusal is a document that parses and says what it must not.
 func refusal(format string, args ...any) error {
-	return &documentError{off: -1, msg: fmt.Sprintf(format, args...)}
+	return &badDocument{off: -1, msg: fmt.Sprintf(format, args...)}
 }
 
 // scanner reads one JSON document as a stream, in memory that does not grow
@@ -59,12 +60,26 @@ type scanner struct {
 	scratch  []byte
 }
 
+// scanners spares a scan of many small documents a buffer for each.
+var scanners = sync.Pool{New: func() any { return &scanner{buf: make([]byte, 64<<10)} }}
+
 func newScanner(r io.Reader, limit int64) *scanner {
-	return &scanner{r: r, buf: make([]byte, 64<<10), limit: limit}
+	s := scanners.Get().(*scanner)
+	*s = scanner{r: r, buf: s.buf, limit: limit, scratch: s.scratch}
+	return s
+}
+
+// release ends the use of s; nothing that it returned but strings may be kept.
+func (s *scanner) release() {
+	s.r = nil
+	if cap(s.scratch) > maxWord {
+		s.scratch = nil
+	}
+	scanners.Put(s)
 }
 
 func (s *scanner) fail(format string, args ...any) error {
-	return &documentError{off: s.before + int64(s.pos), msg: fmt.Sprintf(format, args...)}
+	return &badDocument{off: s.before + int64(s.pos), msg: fmt.Sprintf(format, args...)}
 }
 
 // fill makes at least n unread bytes available, n <= len(buf). io.EOF means
@@ -80,7 +95,7 @@ func (s *scanner) fill(n int) error {
 		m, err := s.r.Read(s.buf[s.end:])
 		s.end += m
 		if s.before+int64(s.end) > s.limit {
-			return &documentError{off: -1, msg: fmt.Sprintf("longer than %d bytes", s.limit)}
+			return &badDocument{off: -1, msg: fmt.Sprintf("longer than %d bytes", s.limit)}
 		}
 		if s.end >= n {
 			return nil
@@ -99,7 +114,7 @@ func (s *scanner) fill(n int) error {
 
 func (s *scanner) cutAt(err error) error {
 	if errors.Is(err, io.EOF) {
-		return &documentError{off: s.before + int64(s.end), msg: "ends too early", cut: true}
+		return &badDocument{off: s.before + int64(s.end), msg: "ends too early", cut: true}
 	}
 	return err
 }
@@ -125,7 +140,7 @@ func (s *scanner) peek() (byte, error) {
 			s.pos++
 		case 0:
 			// Blocks that a crash left unwritten read as zeros.
-			return 0, &documentError{off: s.before + int64(s.pos), msg: "holds zeros", cut: true}
+			return 0, &badDocument{off: s.before + int64(s.pos), msg: "holds zeros", cut: true}
 		default:
 			return c, nil
 		}
@@ -199,7 +214,7 @@ func (s *scanner) str(limit int) ([]byte, error) {
 				return nil, err
 			}
 		case c == 0:
-			return nil, &documentError{off: s.before + int64(i), msg: "holds zeros", cut: true}
+			return nil, &badDocument{off: s.before + int64(i), msg: "holds zeros", cut: true}
 		default:
 			return nil, s.fail("control character in a string")
 		}

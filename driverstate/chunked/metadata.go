@@ -1,6 +1,7 @@
 package chunked
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -49,10 +50,12 @@ func ParseCompression(word string) (Compression, error) {
 // document that must not be used answers to driverstate.ErrCorrupt.
 func parseMetadata(r io.Reader, limit int64) (*Metadata, error) {
 	p := metadataParser{scanner: newScanner(r, limit)}
+	defer p.release()
 	if err := p.document(); err != nil {
 		return nil, fmt.Errorf("metadata document: %w", err)
 	}
-	return &p.m, nil
+	m := p.m
+	return &m, nil
 }
 
 type metadataParser struct {
@@ -421,7 +424,8 @@ func parseVolumeMeta(text []byte) (volumeFacts, error) {
 	if len(text) == 0 {
 		return f, nil
 	}
-	s := newScanner(strings.NewReader(string(text)), maxVolumeMeta)
+	s := newScanner(bytes.NewReader(text), maxVolumeMeta)
+	defer s.release()
 	column := func(key string) error {
 		var into *string
 		switch key {

@@ -39,10 +39,12 @@ func parseHashes(r io.Reader, maxBlocks int64) (*Hashes, error) {
 func scanHashes(r io.Reader, maxBlocks int64, keep bool) (h *Hashes, blocks int64, err error) {
 	// White space may double a document, no more.
 	p := hashesParser{scanner: newScanner(r, maxHashHead+maxBlocks*2*digestStride), max: maxBlocks, keep: keep}
+	defer p.release()
 	if err := p.document(); err != nil {
 		return nil, 0, fmt.Errorf("hash list: %w", err)
 	}
-	return &p.h, p.blocks, nil
+	list := p.h
+	return &list, p.blocks, nil
 }
 
 type hashesParser struct {
@@ -108,7 +110,7 @@ func (p *hashesParser) digest() error {
 	digits := p.buf[p.pos : p.pos+digestDigits+1]
 	if digits[digestDigits] != '"' || !unhex(sum[:], digits[:digestDigits]) {
 		if strings.IndexByte(string(digits), 0) >= 0 {
-			return &documentError{off: p.before + int64(p.pos), msg: "holds zeros", cut: true}
+			return &badDocument{off: p.before + int64(p.pos), msg: "holds zeros", cut: true}
 		}
 		return p.fail("digest that is not 64 hexadecimal digits")
 	}
