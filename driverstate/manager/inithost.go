@@ -81,40 +81,57 @@ func (m *Manager) failVerifications(ctx context.Context, tx db.Tx) error {
 	return nil
 }
 
-// ownRows selects the rows of this host in status s, in any when it is empty.
+// ownRows selects the rows of this host in status s.
 func (m *Manager) ownRows(s driverstate.Status) driverstate.BackupFilter {
-	f := driverstate.BackupFilter{Columns: map[string]string{"host": m.cfg.Host}}
-	if s != "" {
-		f.Columns["status"] = string(s)
-	}
-	return f
+	return driverstate.BackupFilter{Columns: map[string]string{"host": m.cfg.Host, "status": string(s)}}
 }
 
 // resume goes on with what an earlier process accepted and did not finish. It
 // runs when the driver is set up and before the service is up. Its jobs run
 // when the queue is worked.
 func (m *Manager) resume(ctx context.Context) error {
-	rows, err := m.db.BackupGetAll(ctx, m.ownRows(""))
-	if err != nil {
-		return err
-	}
 	meant, err := intents(ctx, m.db)
 	if err != nil {
 		return err
 	}
-	for _, b := range rows {
-		intent := meant[b.ID]
-		delete(meant, b.ID)
-		if err := m.resumeOne(ctx, b, intent); err != nil {
-			return fmt.Errorf("resume backup %s: %w", b.ID, err)
-		}
+	left, err := m.unfinished(ctx, meant)
+	if err != nil {
+		return err
 	}
-	for id := range meant {
-		if err := m.db.WorkerDestroy(ctx, backupResource, id); err != nil {
-			return err
+	for id, b := range left {
+		if err := m.resumeOne(ctx, b, meant[id]); err != nil {
+			return fmt.Errorf("resume backup %s: %w", id, err)
 		}
 	}
 	return nil
+}
+
+// unfinished returns the rows of this host that are in the middle of work, by
+// their status or by an intent. An intent whose row is gone is dropped.
+func (m *Manager) unfinished(ctx context.Context, meant map[string]string) (map[string]*driverstate.Backup, error) {
+	left := map[string]*driverstate.Backup{}
+	for _, s := range []driverstate.Status{driverstate.StatusCreating, driverstate.StatusDeleting} {
+		rows, err := m.db.BackupGetAll(ctx, m.ownRows(s))
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range rows {
+			left[b.ID] = b
+		}
+	}
+	for id := range meant {
+		b, err := m.db.BackupGet(ctx, id)
+		switch {
+		case errors.Is(err, driverstate.ErrNotFound):
+			err = m.db.WorkerDestroy(ctx, backupResource, id)
+		case err == nil && b.Host == m.cfg.Host:
+			left[id] = b
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
 }
 
 func (m *Manager) resumeOne(ctx context.Context, b *driverstate.Backup, intent string) error {

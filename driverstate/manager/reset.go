@@ -72,8 +72,8 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 	return nil
 }
 
-// resetNow moves the row and stops the work that it had. A fail reason stays,
-// so that it is known why the backup was reset to error.
+// resetNow moves the row and stops the work that it had. To error, a fail
+// reason stays: it may be why the backup was reset.
 func (m *Manager) resetNow(ctx context.Context, id string, a driverstate.Action) error {
 	var b *driverstate.Backup
 	err := m.db.Update(ctx, func(tx db.Tx) error {
@@ -81,7 +81,12 @@ func (m *Manager) resetNow(ctx context.Context, id string, a driverstate.Action)
 			return err
 		}
 		var err error
-		b, err = move(ctx, tx, id, a, func(b *driverstate.Backup) { b.RestoreVolumeID = "" })
+		b, err = move(ctx, tx, id, a, func(b *driverstate.Backup) {
+			b.RestoreVolumeID = ""
+			if a == driverstate.ActionResetAvailable {
+				b.FailReason = ""
+			}
+		})
 		if err != nil {
 			return err
 		}

@@ -162,6 +162,12 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 	if err != nil {
 		return done, err
 	}
+	if v.Managed && v.Path != stdoutPath {
+		// Again, because links may have changed since it was taken.
+		if err := m.checkTargetDir(v.Path); err != nil {
+			return done, err
+		}
+	}
 	target, err := m.cfg.OpenTarget(v.Path, TargetOptions{
 		Size:      v.Size << 30,
 		Overwrite: !v.Managed || v.Metadata[metaOverwrite] == "true",
@@ -271,20 +277,19 @@ func markFailedRestore(v *driverstate.Volume, s driverstate.VolumeStatus, cause 
 func markRestored(v *driverstate.Volume, b *driverstate.Backup, volumeMeta []byte) {
 	v.PreviousStatus, v.Status = v.Status, driverstate.VolumeAvailable
 	_, hadSource := v.Metadata[metaSrcBackup]
-	kept := map[string]string{}
-	if v.Metadata[metaOverwrite] != "" {
-		kept[metaOverwrite] = v.Metadata[metaOverwrite]
-	}
+	overwrite := v.Metadata[metaOverwrite]
 	src := parseVolumeMeta(volumeMeta)
 	if src.metadata != nil {
 		v.Metadata = src.metadata
 	} else if v.Metadata == nil {
 		v.Metadata = map[string]string{}
 	}
-	delete(v.Metadata, metaRestoreError)
-	delete(v.Metadata, metaRestoreErrorKind)
-	for k, val := range kept {
-		v.Metadata[k] = val
+	// The store must not set what means something to the engine.
+	for _, own := range []string{metaRestoreError, metaRestoreErrorKind, metaOverwrite, metaSrcBackup} {
+		delete(v.Metadata, own)
+	}
+	if overwrite != "" {
+		v.Metadata[metaOverwrite] = overwrite
 	}
 	if hadSource || v.ID != b.VolumeID {
 		v.Metadata[metaSrcBackup] = b.ID

@@ -43,7 +43,10 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 		if err := allow(c, "volume_extension:volume_manage"); err != nil {
 			return nil, err
 		}
-		return v, m.manageVolume(ctx, v, r)
+		if err := m.manageVolume(ctx, v, r); err != nil {
+			return nil, err
+		}
+		return v, nil
 	}
 	if err := checkSize(v.Size); err != nil {
 		return nil, err
@@ -52,7 +55,10 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the engine has no directory for volumes")
 	}
 	v.Path = filepath.Join(m.cfg.VolumeDir, "volume-"+v.ID)
-	return v, m.makeVolume(ctx, v)
+	if err := m.makeVolume(ctx, v); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 func checkSize(size int64) error {
