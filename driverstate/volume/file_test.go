@@ -1,0 +1,197 @@
+package volume_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/volume"
+)
+
+func open(t *testing.T, path string, o volume.TargetOptions) volume.Target {
+	t.Helper()
+	target, err := volume.OpenTarget(path, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = target.Close() })
+	return target
+}
+
+func fill(t *testing.T, target volume.Target, length int64, off int64, content string) {
+	t.Helper()
+	require.NoError(t, target.Begin(length))
+	_, err := target.WriteAt([]byte(content), off)
+	require.NoError(t, err)
+	require.NoError(t, target.Sync())
+}
+
+func content(t *testing.T, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return raw
+}
+
+func TestANewFileGetsItsNameOnlyByCommit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	target := open(t, path, volume.TargetOptions{})
+	assert.True(t, target.Blank())
+	fill(t, target, 10, 3, "abc")
+	assert.NoFileExists(t, path)
+	assert.FileExists(t, path+volume.PartialSuffix)
+	require.NoError(t, target.Commit())
+	require.NoError(t, target.Close())
+	assert.Equal(t, "\x00\x00\x00abc\x00\x00\x00\x00", string(content(t, path)))
+	assert.NoFileExists(t, path+volume.PartialSuffix)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "volumes hold secrets")
+}
+
+func TestWithoutCommitNothingIsLeftOfANewFile(t *testing.T) {
+	for name, end := range map[string]func(volume.Target) error{
+		"abort": volume.Target.Abort,
+		"close": volume.Target.Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			target := open(t, filepath.Join(dir, "image"), volume.TargetOptions{})
+			fill(t, target, 4, 0, "abcd")
+			require.NoError(t, end(target))
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Empty(t, left)
+		})
+	}
+}
+
+func TestCommitReplacesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	target := open(t, path, volume.TargetOptions{})
+	fill(t, target, 4, 0, "abcd")
+	require.NoError(t, os.WriteFile(path, []byte("another's"), 0o600))
+	require.ErrorIs(t, target.Commit(), driverstate.ErrConflict)
+	assert.Equal(t, "another's", string(content(t, path)))
+}
+
+func TestAPartialFileLeftBehindIsWrittenAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	require.NoError(t, os.WriteFile(path+volume.PartialSuffix, bytes.Repeat([]byte("x"), 100), 0o600))
+	target := open(t, path, volume.TargetOptions{})
+	fill(t, target, 4, 0, "a")
+	require.NoError(t, target.Commit())
+	assert.Equal(t, "a\x00\x00\x00", string(content(t, path)))
+}
+
+func TestTwoRestoresToOneNameAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	open(t, path, volume.TargetOptions{})
+	_, err := volume.OpenTarget(path, volume.TargetOptions{})
+	require.ErrorIs(t, err, driverstate.ErrConflict)
+}
+
+func TestAFileThatHoldsDataNeedsOverwrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	require.NoError(t, os.WriteFile(path, []byte("old old old"), 0o600))
+	_, err := volume.OpenTarget(path, volume.TargetOptions{})
+	require.ErrorIs(t, err, driverstate.ErrConflict)
+	assert.ErrorContains(t, err, "holds 11 bytes already")
+
+	target := open(t, path, volume.TargetOptions{Overwrite: true})
+	assert.False(t, target.Blank())
+	fill(t, target, 6, 0, "new")
+	require.NoError(t, target.ZeroRange(3, 3))
+	require.NoError(t, target.Commit())
+	assert.Equal(t, "new\x00\x00\x00", string(content(t, path)), "the length is that of the image")
+}
+
+func TestAnEmptyFileIsBlankAndEmptyAgainAfterAFailure(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	target := open(t, path, volume.TargetOptions{})
+	assert.True(t, target.Blank())
+	fill(t, target, 4, 0, "abcd")
+	require.NoError(t, target.Abort())
+	assert.Empty(t, content(t, path))
+}
+
+func TestAVolumeKeepsItsSizeAndNothingOldBeyondTheImage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "volume")
+	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("o"), 9000), 0o600))
+	target := open(t, path, volume.TargetOptions{Size: 9000, Overwrite: true})
+	fill(t, target, 5000, 0, string(bytes.Repeat([]byte("n"), 5000)))
+	require.NoError(t, target.Commit())
+	got := content(t, path)
+	assert.Equal(t, bytes.Repeat([]byte("n"), 5000), got[:5000])
+	assert.Equal(t, make([]byte, 4000), got[5000:])
+}
+
+func TestAnImageLongerThanTheVolumeIsRefusedUntouched(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "volume")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+	target := open(t, path, volume.TargetOptions{Size: 3, Overwrite: true})
+	require.ErrorIs(t, target.Begin(4), driverstate.ErrTooSmall)
+	require.NoError(t, target.Close())
+	assert.Equal(t, "old", string(content(t, path)))
+}
+
+func TestZeroRangeReadsAsZerosWhateverItsAlignment(t *testing.T) {
+	const size = 1 << 20
+	for _, r := range [][2]int64{{0, size}, {4096, 8192}, {1, 1}, {4095, 4098}, {size - 5, 5}, {100, 0}} {
+		path := filepath.Join(t.TempDir(), "image")
+		want := bytes.Repeat([]byte("x"), size)
+		require.NoError(t, os.WriteFile(path, want, 0o600))
+		target := open(t, path, volume.TargetOptions{Overwrite: true})
+		require.NoError(t, target.Begin(size))
+		require.NoError(t, target.ZeroRange(r[0], r[1]))
+		require.NoError(t, target.Commit())
+		clear(want[r[0] : r[0]+r[1]])
+		assert.True(t, bytes.Equal(want, content(t, path)), "%v", r)
+	}
+}
+
+func TestWhatIsNoVolumeIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	dangling := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(filepath.Join(dir, "nowhere"), dangling))
+	for _, path := range []string{dir, dangling, "/dev/null", "-"} {
+		_, err := volume.OpenTarget(path, volume.TargetOptions{Overwrite: true})
+		assert.ErrorIs(t, err, driverstate.ErrInvalidInput, path)
+	}
+	_, err := volume.OpenTarget(filepath.Join(dir, "no", "image"), volume.TargetOptions{})
+	assert.ErrorIs(t, err, driverstate.ErrNotFound)
+	_, err = volume.OpenSource(dir, nil)
+	assert.ErrorIs(t, err, driverstate.ErrInvalidInput)
+	_, err = volume.OpenSource(filepath.Join(dir, "image"), nil)
+	assert.ErrorIs(t, err, driverstate.ErrNotFound)
+}
+
+func TestAPartialNameThatIsALinkIsNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	require.NoError(t, os.WriteFile(victim, []byte("keep"), 0o600))
+	require.NoError(t, os.Symlink(victim, filepath.Join(dir, "image"+volume.PartialSuffix)))
+	_, err := volume.OpenTarget(filepath.Join(dir, "image"), volume.TargetOptions{})
+	require.Error(t, err)
+	assert.Equal(t, "keep", string(content(t, victim)))
+}
+
+func TestASourceReadsAFileAndCarriesItsMetadata(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "volume")
+	require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
+	s, err := volume.OpenSource(path, []byte(`{"version": 2}`))
+	require.NoError(t, err)
+	defer s.Close()
+	assert.EqualValues(t, 7, s.Size())
+	got := make([]byte, 4)
+	_, err = s.ReadAt(got, 3)
+	require.NoError(t, err)
+	assert.Equal(t, "tent", string(got))
+	meta, err := s.Metadata()
+	require.NoError(t, err)
+	assert.Equal(t, `{"version": 2}`, string(meta))
+}

@@ -1,0 +1,49 @@
+package volume
+
+import (
+	"os"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// Source is a volume opened for one backup.
+type Source interface {
+	driverstate.Source
+	Close() error
+}
+
+type source struct {
+	*os.File
+	size int64
+	meta []byte
+}
+
+// OpenSource opens the file or block device at path for reading. meta is the
+// volume_meta text that goes into the backup; nil for none.
+func OpenSource(path string, meta []byte) (Source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, pathError("volume", path, err)
+	}
+	if !info.Mode().IsRegular() && !isBlockDevice(info) {
+		return nil, notAVolume("volume", path, info)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, pathError("volume", path, err)
+	}
+	s := &source{File: f, size: info.Size(), meta: meta}
+	if isBlockDevice(info) {
+		if s.size, err = deviceSize(f); err != nil {
+			f.Close()
+			return nil, pathError("volume", path, err)
+		}
+	}
+	return s, nil
+}
+
+// Size is the size that the volume had when it was opened.
+func (s *source) Size() int64 { return s.size }
+
+// Metadata is the text given to OpenSource.
+func (s *source) Metadata() ([]byte, error) { return s.meta, nil }
