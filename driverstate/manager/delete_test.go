@@ -1,0 +1,163 @@
+package manager_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/manager"
+)
+
+const dependentsText = "Incremental backups exist for this backup."
+
+func TestDeleteRemovesObjectsAndRow(t *testing.T) {
+	l := newLab(t, nil)
+	b, neighbour := l.managed(nil, image(200<<10, 1)), l.managed(nil, image(200<<10, 2))
+	require.NoError(t, l.DeleteBackup(t.Context(), tenant, b.ID, false))
+	l.untilGone(b.ID)
+	assert.Empty(t, l.objects(b.ID))
+	assert.NotEmpty(t, l.objects(neighbour.ID))
+	require.Eventually(t, func() bool { return len(l.notified("backup.delete.end", b.ID)) == 1 }, wait, tick)
+	for _, event := range []string{"backup.delete.start", "backup.delete.end"} {
+		force := l.notified(event, b.ID)[0].Payload.Force
+		require.NotNil(t, force, event)
+		assert.False(t, *force, event)
+	}
+}
+
+func TestDeleteIsRefused(t *testing.T) {
+	l := newLab(t, nil)
+	full := l.managed(nil, image(200<<10, 1))
+	child := l.managed(full, image(200<<10, 2))
+	l.set(child.ID, driverstate.StatusAvailable, func(b *driverstate.Backup) { b.ProjectID = other })
+
+	const busy = "Backup status must be available or error"
+	const gone = "Backup 11111111-1111-4111-8111-111111111111 could not be found."
+	requireText(t, l.DeleteBackup(t.Context(), admin, "11111111-1111-4111-8111-111111111111", true), driverstate.ErrNotFound, gone)
+	require.ErrorIs(t, l.DeleteBackup(t.Context(), tenant, child.ID, false), driverstate.ErrNotFound, "another project's backup is not there")
+	requireText(t, l.DeleteBackup(t.Context(), tenant, full.ID, true), driverstate.ErrForbidden,
+		"Policy doesn't allow volume_extension:backup_admin_actions:force_delete to be performed.")
+	requireText(t, l.DeleteBackup(t.Context(), tenant, full.ID, false), driverstate.ErrHasDependents, dependentsText)
+	requireText(t, l.DeleteBackup(t.Context(), admin, full.ID, true), driverstate.ErrHasDependents, dependentsText)
+	for _, s := range []driverstate.Status{driverstate.StatusCreating, driverstate.StatusDeleting, driverstate.StatusRestoring, driverstate.StatusErrorDeleting} {
+		l.set(child.ID, s, nil)
+		requireText(t, l.DeleteBackup(t.Context(), admin, child.ID, false), driverstate.ErrInvalidStatus, busy)
+	}
+	assert.NotEmpty(t, l.objects(child.ID))
+}
+
+func TestDeleteOfAChildFreesItsParent(t *testing.T) {
+	l := newLab(t, nil)
+	full := l.managed(nil, image(200<<10, 1))
+	child := l.managed(full, image(200<<10, 2))
+	assert.Equal(t, 1, l.row(full.ID).NumDependentBackups)
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, child.ID, false))
+	l.untilGone(child.ID)
+	assert.Zero(t, l.row(full.ID).NumDependentBackups)
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, full.ID, false))
+	l.untilGone(full.ID)
+}
+
+func TestDeleteThatFailsOnTheStore(t *testing.T) {
+	l := newLab(t, nil)
+	broken := errors.New("disk is on fire")
+
+	kept := l.managed(nil, image(200<<10, 1))
+	l.driver.fail(atDelete, broken)
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, kept.ID, false))
+	assert.Equal(t, broken.Error(), l.until(kept.ID, driverstate.StatusError).FailReason)
+
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, kept.ID, true), "force goes on past it")
+	l.untilGone(kept.ID)
+
+	l.driver.fail(atDelete, nil)
+	readOnly := l.managed(nil, image(200<<10, 2))
+	l.driver.fail(atDelete, driverstate.ErrReadOnly)
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, readOnly.ID, true))
+	l.until(readOnly.ID, driverstate.StatusError)
+	assert.NotEmpty(t, l.objects(readOnly.ID), "nothing was deleted, so the row stays")
+}
+
+func TestDeleteOfATwinLeavesTheObjectsOfTheOther(t *testing.T) {
+	l := newLab(t, nil)
+	b := l.managed(nil, image(200<<10, 1))
+	twin := *b
+	twin.ID = "8d6f9f2e-58f4-4a53-9d3a-0f6f3a1f7a10"
+	require.NoError(t, l.db.BackupCreate(t.Context(), &twin))
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, twin.ID, false))
+	l.untilGone(twin.ID)
+	assert.NotEmpty(t, l.objects(b.ID))
+
+	for _, path := range l.objects(b.ID) {
+		require.NoError(t, os.Remove(path))
+	}
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, b.ID, false), "objects that are gone are no failure")
+	l.untilGone(b.ID)
+}
+
+func TestDeleteOfARowThatWasNeverWritten(t *testing.T) {
+	l := newLab(t, nil)
+	b := l.managed(nil, image(200<<10, 1))
+	l.set(b.ID, driverstate.StatusError, func(b *driverstate.Backup) { b.Service = "" })
+	require.NoError(t, l.DeleteBackup(t.Context(), tenant, b.ID, false))
+	assert.Nil(t, l.row(b.ID), "gone at once")
+	assert.NotEmpty(t, l.objects(b.ID))
+}
+
+func TestForceDeleteWorksInEveryStatus(t *testing.T) {
+	l := newLab(t, nil)
+	for i, s := range []driverstate.Status{
+		driverstate.StatusCreating, driverstate.StatusAvailable, driverstate.StatusDeleting,
+		driverstate.StatusRestoring, driverstate.StatusError, driverstate.StatusErrorDeleting,
+	} {
+		b := l.managed(nil, image(200<<10, uint64(i)))
+		l.set(b.ID, s, nil)
+		require.NoError(t, l.DeleteBackup(t.Context(), admin, b.ID, true), s)
+		l.untilGone(b.ID)
+		assert.Empty(t, l.objects(b.ID), s)
+	}
+}
+
+func TestForceDeleteStopsARunningRestore(t *testing.T) {
+	l := newLab(t, func(c *manager.Config) { c.Jobs = 1 })
+	b, v := l.managed(nil, image(200<<10, 1)), l.newVolume()
+	running := l.driver.hold(atRestore)
+	_, err := l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+	require.NoError(t, err)
+	running.wait(t)
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, b.ID, true))
+	l.untilGone(b.ID)
+	assert.Empty(t, l.objects(b.ID))
+	assert.Equal(t, driverstate.VolumeError, l.volume(v.ID).Status)
+	force := l.notified("backup.delete.start", b.ID)[0].Payload.Force
+	require.NotNil(t, force)
+	assert.True(t, *force)
+}
+
+func TestForceDeleteStopsARunningBackup(t *testing.T) {
+	l := newLab(t, nil)
+	v := l.newVolume()
+	require.NoError(t, fillVolume(v, image(256<<10, 7)))
+	running := l.driver.hold(atBackup)
+	b, err := l.CreateBackup(t.Context(), admin, manager.BackupRequest{VolumeID: v.ID})
+	require.NoError(t, err)
+	running.wait(t)
+	assert.Equal(t, driverstate.StatusCreating, l.row(b.ID).Status)
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, b.ID, true))
+	l.untilGone(b.ID)
+	assert.Empty(t, l.objects(b.ID), "what the copy wrote is gone")
+	assert.Equal(t, driverstate.VolumeAvailable, l.volume(v.ID).Status)
+}
+
+func fillVolume(v *driverstate.Volume, content []byte) error {
+	file, err := os.OpenFile(v.Path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt(content, 0)
+	return errors.Join(err, file.Close())
+}
