@@ -80,11 +80,11 @@ func recordText(encoded string) ([]byte, error) {
 		return c
 	}, encoded)
 	if packed == "" {
-		return nil, Fail(ErrInvalidInput, "backup_url is empty")
+		return nil, Fail(ErrInvalidInput, "Can't parse backup record: backup_url is empty")
 	}
 	text, err := base64.StdEncoding.Strict().DecodeString(packed)
 	if err != nil {
-		return nil, Fail(ErrInvalidInput, "backup_url is not base64: "+err.Error())
+		return nil, Fail(ErrInvalidInput, "Can't parse backup record: backup_url is not base64: "+err.Error())
 	}
 	return text, nil
 }

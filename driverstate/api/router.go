@@ -1,0 +1,308 @@
+// Package api speaks Cinder's Block Storage API v3 over an Operations: routes,
+// microversions, faults, views. It holds no state; every answer is that of
+// Cinder (cinder/api) except where Cinder answers 500 to a malformed request.
+//
+// Beyond Cinder's own routes there are manageable_backups and verifications,
+// and backups, their actions and records also under /v2/{project}.
+package api
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"runtime/debug"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// Config is how the API is served. Every zero field has a default.
+type Config struct {
+	Logger *slog.Logger // discards when nil
+	// PublicURL is what links begin with, such as https://cloud:8776; what the
+	// request was sent to when empty.
+	PublicURL string
+	// MaxVersion is the highest microversion that is spoken; 3.71 when zero.
+	MaxVersion Microversion
+	// MaxLimit is the most items in a page; 1000 when zero (osapi_max_limit).
+	MaxLimit int
+	Auth     Authenticator // NoAuth when nil
+}
+
+// maxBody bounds a request's body. The longest sound one is an import.
+const maxBody = 2 << 20
+
+// New returns the API over ops.
+func New(ops Operations, c Config) http.Handler {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxVersion == (Microversion{}) {
+		c.MaxVersion = maxVersion
+	}
+	if c.MaxLimit <= 0 {
+		c.MaxLimit = 1000
+	}
+	if c.Auth == nil {
+		c.Auth = NoAuth{}
+	}
+	s := &server{ops: ops, cfg: c, log: c.Logger}
+	s.routes = s.table()
+	return s
+}
+
+type server struct {
+	ops    Operations
+	cfg    Config
+	log    *slog.Logger
+	routes []route
+}
+
+// handler does a request and returns the status and the body of its answer; a
+// nil body is an empty one.
+type handler func(*request) (status int, body any, err error)
+
+// bodyRule says what a route expects as a body.
+type bodyRule int
+
+const (
+	noBody       bodyRule = iota
+	needsBody             // absent is malformed
+	optionalBody          // absent is an empty object
+	actionBody            // one member names the action
+)
+
+// route is one call of the API. In path, {name} stands for any one segment.
+type route struct {
+	method, path string
+	since        Microversion
+	body         bodyRule
+	v2           bool // also answered under /v2/{project}
+	handle       handler
+}
+
+func (s *server) table() []route {
+	return []route{
+		{method: "GET", path: "backups", handle: s.listBackups, v2: true},
+		{method: "GET", path: "backups/detail", handle: s.listBackupsDetail, v2: true},
+		{method: "POST", path: "backups/import_record", body: needsBody, handle: s.importRecord, v2: true},
+		{method: "GET", path: "backups/{id}", handle: s.showBackup, v2: true},
+		{method: "DELETE", path: "backups/{id}", handle: s.deleteBackup, v2: true},
+		{method: "POST", path: "backups/{id}/restore", body: needsBody, handle: s.restoreBackup, v2: true},
+		{method: "POST", path: "backups/{id}/action", body: actionBody, handle: s.backupAction, v2: true},
+		{method: "GET", path: "backups/{id}/export_record", handle: s.exportRecord, v2: true},
+
+		{method: "GET", path: "os-services", handle: s.listServices},
+		{method: "POST", path: "os-services", handle: notImplementedHere},
+		{method: "POST", path: "workers/cleanup", since: version(24), body: optionalBody, handle: s.cleanupWorkers},
+
+		{method: "GET", path: "volumes", handle: s.listVolumes},
+		{method: "GET", path: "volumes/detail", handle: s.listVolumesDetail},
+		{method: "POST", path: "volumes", body: needsBody, handle: s.createVolume},
+		{method: "GET", path: "volumes/{id}", handle: s.showVolume},
+		{method: "DELETE", path: "volumes/{id}", handle: s.deleteVolume},
+		{method: "POST", path: "manageable_volumes", body: needsBody, handle: s.manageVolume},
+
+		{method: "GET", path: "manageable_backups", handle: s.listManageable},
+		{method: "POST", path: "manageable_backups", body: needsBody, handle: s.manageBackup},
+		{method: "POST", path: "verifications", body: needsBody, handle: s.createVerification},
+		{method: "GET", path: "verifications/{id}", handle: s.showVerification},
+
+		{method: "GET", path: "limits", handle: s.showLimits},
+		{method: "GET", path: "extensions", handle: s.listExtensions},
+		{method: "GET", path: "os-availability-zone", handle: s.listZones},
+	}
+}
+
+// notImplementedHere is Cinder's answer to a method that a collection lacks.
+func notImplementedHere(*request) (int, any, error) {
+	return 0, nil, newFault(http.StatusNotFound, "")
+}
+
+// request is one request on its way through the API.
+type request struct {
+	*http.Request
+	srv     *server
+	caller  driverstate.Caller
+	version Microversion
+	prefix  string // /v3, or /v2 for the old proposals
+	// project is the one in the URL; empty when the URL has none.
+	project string
+	vars    map[string]string
+	body    any // decoded JSON, numbers as json.Number; nil without a body
+}
+
+// projectID is Cinder's default of project_id_regex.
+var projectID = regexp.MustCompile(`^[0-9a-f-]+$`)
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := "req-" + uuid.NewString()
+	w.Header().Set("X-Openstack-Request-Id", id)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		s.log.Error("panic", "request", id, "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		s.answerFault(w, newFault(http.StatusInternalServerError, ""))
+	}()
+	q := &request{Request: r, srv: s}
+	switch path := r.URL.Path; {
+	case path == "/" || path == "":
+		s.discover(w, q, id, http.StatusMultipleChoices)
+	case path == "/healthcheck" && r.Method == http.MethodGet:
+		health(w, r)
+	case path == "/v3" || strings.HasPrefix(path, "/v3/"):
+		s.serveVersion(w, q, id, "/v3")
+	case strings.HasPrefix(path, "/v2/"):
+		s.serveVersion(w, q, id, "/v2")
+	default:
+		unrouted(w, r)
+	}
+}
+
+// serveVersion serves what is below prefix, in Cinder's order: who asks, what
+// is asked, in which version, with which body.
+func (s *server) serveVersion(w http.ResponseWriter, q *request, id, prefix string) {
+	caller, ok := s.cfg.Auth.Authenticate(w, q.Request)
+	if !ok {
+		return
+	}
+	q.caller, q.prefix = caller, prefix
+	q.caller.RequestID = id
+	if prefix == "/v3" {
+		switch q.URL.Path {
+		case "/v3":
+			http.Redirect(w, q.Request, s.base(q.Request)+"/v3/", http.StatusFound)
+			return
+		case "/v3/":
+			s.discover(w, q, id, http.StatusOK)
+			return
+		}
+	}
+	rt, ok := s.find(q)
+	if !ok {
+		unrouted(w, q.Request)
+		return
+	}
+	w.Header().Set("X-Compute-Request-Id", id)
+	if prefix == "/v2" {
+		q.version = minVersion
+	} else if !s.negotiate(w, q) {
+		return
+	}
+	status, body, err := s.run(w, q, rt)
+	if err != nil {
+		f := faultOf(err)
+		if f.code >= http.StatusInternalServerError {
+			s.log.Error("request failed", "request", id, "method", q.Method, "path", q.URL.Path, "status", f.code, "error", err)
+		}
+		s.answerFault(w, f)
+		return
+	}
+	s.log.Debug("request", "request", id, "method", q.Method, "path", q.URL.Path, "status", status)
+	s.answer(w, status, body)
+}
+
+func (s *server) run(w http.ResponseWriter, q *request, rt route) (int, any, error) {
+	if err := q.readBody(w, rt.body); err != nil {
+		return 0, nil, err
+	}
+	if q.project != "" && q.project != q.caller.ProjectID {
+		return 0, nil, newFault(http.StatusBadRequest, "Malformed request url")
+	}
+	if q.version.before(rt.since) {
+		return 0, nil, newFault(http.StatusNotFound, "")
+	}
+	return rt.handle(q)
+}
+
+// find finds the route of a request and sets project and vars. Project ids are
+// hexadecimal, which no name of a collection is, so the two forms of a URL
+// cannot be confused.
+func (s *server) find(q *request) (route, bool) {
+	path := strings.TrimPrefix(q.URL.EscapedPath(), q.prefix+"/")
+	segments := strings.Split(path, "/")
+	for i, escaped := range segments {
+		plain, err := url.PathUnescape(escaped)
+		if err != nil {
+			return route{}, false
+		}
+		segments[i] = plain
+	}
+	last := len(segments) - 1
+	segments[last] = strings.TrimSuffix(segments[last], ".json")
+	if projectID.MatchString(segments[0]) {
+		q.project, segments = segments[0], segments[1:]
+	} else if q.prefix == "/v2" {
+		return route{}, false
+	}
+	for _, rt := range s.routes {
+		if rt.method != q.Method || q.prefix == "/v2" && !rt.v2 {
+			continue
+		}
+		if vars, ok := match(rt.path, segments); ok {
+			q.vars = vars
+			return rt, true
+		}
+	}
+	return route{}, false
+}
+
+func match(pattern string, segments []string) (map[string]string, bool) {
+	parts := strings.Split(pattern, "/")
+	if len(parts) != len(segments) {
+		return nil, false
+	}
+	vars := map[string]string{}
+	for i, part := range parts {
+		switch {
+		case strings.HasPrefix(part, "{") && segments[i] != "":
+			vars[strings.Trim(part, "{}")] = segments[i]
+		case part != segments[i]:
+			return nil, false
+		}
+	}
+	return vars, true
+}
+
+// base is the scheme, host and path that the API is reached under, without a
+// slash at the end.
+func (s *server) base(r *http.Request) string {
+	if s.cfg.PublicURL != "" {
+		return strings.TrimRight(s.cfg.PublicURL, "/")
+	}
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+		list := strings.Split(forwarded, ",")
+		host = strings.TrimSpace(list[len(list)-1])
+	}
+	return scheme + "://" + host
+}
+
+// answer writes a JSON body, or none.
+func (s *server) answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	if body == nil {
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(status)
+		return
+	}
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		// The client is gone; the status is sent and nothing else can be done.
+		s.log.Debug("answer not written", "error", err)
+	}
+}

@@ -1,0 +1,272 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// object is a JSON object whose members keep their order.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+// MarshalJSON writes the members in order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteByte('{')
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	for i, m := range o {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		if err := enc.Encode(m.key); err != nil {
+			return nil, err
+		}
+		out.WriteByte(':')
+		if err := enc.Encode(m.value); err != nil {
+			return nil, err
+		}
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+// nullable is s, or null when it is empty.
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// apiTime is a date as Cinder shows it: UTC, six digits, no zone; null for the
+// zero time.
+func apiTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000")
+}
+
+// noKey is the key id of Cinder's fixed-key manager (FIXED_KEY_ID).
+const noKey = "00000000-0000-0000-0000-000000000000"
+
+func (q *request) backupSummary(b *driverstate.Backup) object {
+	return object{
+		{"id", b.ID},
+		{"name", b.Name},
+		{"links", q.links("backups", b.ID)},
+	}
+}
+
+// backupDetail is what show and detail say of a backup
+// (cinder/api/v3/views/backups.py, cinder/api/v3/backups.py).
+func (q *request) backupDetail(b *driverstate.Backup) object {
+	view := object{
+		{"id", b.ID},
+		{"status", b.Status},
+		{"size", b.Size},
+		{"object_count", b.ObjectCount},
+		{"availability_zone", nullable(b.AvailabilityZone)},
+		{"container", nullable(b.Container)},
+		{"created_at", apiTime(b.CreatedAt)},
+		{"updated_at", apiTime(b.UpdatedAt)},
+		{"name", b.Name},
+		{"description", b.Description},
+		{"fail_reason", nullable(b.FailReason)},
+		{"volume_id", b.VolumeID},
+		{"links", q.links("backups", b.ID)},
+		{"is_incremental", b.Incremental()},
+		{"has_dependent_backups", b.NumDependentBackups > 0},
+		{"snapshot_id", nullable(b.SnapshotID)},
+		{"data_timestamp", apiTime(b.DataTimestamp)},
+	}
+	if q.version.since(43) {
+		view = append(view, member{"metadata", orEmpty(b.Metadata)})
+	}
+	if q.version.since(64) && b.EncryptionKeyID != "" && b.EncryptionKeyID != noKey {
+		view = append(view, member{"encryption_key_id", b.EncryptionKeyID})
+	}
+	if q.version.since(18) && q.caller.Admin {
+		view = append(view, member{"os-backup-project-attr:project_id", nullable(b.ProjectID)})
+	}
+	if q.version.since(56) && q.caller.Admin {
+		view = append(view, member{"user_id", nullable(b.UserID)})
+	}
+	return view
+}
+
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+func (q *request) volumeSummary(v *driverstate.Volume) object {
+	return object{
+		{"id", v.ID},
+		{"name", nullable(v.Name)},
+		{"links", q.links("volumes", v.ID)},
+	}
+}
+
+// The one volume type of the engine.
+const (
+	volumeType   = "__DEFAULT__"
+	volumeTypeID = "6a7c3a0e-5d1c-4f43-9a0c-0d6f1f7f2c11"
+)
+
+// volumeDetail is what show and detail say of a volume; listed is false for the
+// answer to a create, which says less (cinder/api/v3/views/volumes.py, and the
+// extensions of cinder/api/contrib).
+func (q *request) volumeDetail(v *driverstate.Volume, listed bool) object {
+	view := object{
+		{"id", v.ID},
+		{"status", v.Status},
+		{"size", v.Size},
+		{"availability_zone", nullable(v.AvailabilityZone)},
+		{"created_at", apiTime(v.CreatedAt)},
+		{"updated_at", apiTime(v.UpdatedAt)},
+		{"name", nullable(v.Name)},
+		{"description", nullable(v.Description)},
+		{"volume_type", volumeType},
+		{"snapshot_id", nil},
+		{"source_volid", nil},
+		{"metadata", orEmpty(v.Metadata)},
+		{"links", q.links("volumes", v.ID)},
+		{"user_id", nullable(v.UserID)},
+		{"bootable", "false"}, // a string in Cinder
+		{"encrypted", false},
+		{"replication_status", nil},
+		{"consistencygroup_id", nil},
+		{"multiattach", false},
+		{"attachments", []any{}},
+	}
+	add := func(allowed bool, key string, value any) {
+		if allowed {
+			view = append(view, member{key, value})
+		}
+	}
+	admin := q.caller.Admin
+	add(admin, "migration_status", nil)
+	add(q.version.since(13), "group_id", nil)
+	add(q.version.since(21) && admin, "provider_id", nil)
+	add(q.version.since(48), "shared_targets", false)
+	add(q.version.since(48), "service_uuid", nil)
+	add(q.version.since(61) && admin, "cluster_name", nil)
+	add(q.version.since(63), "volume_type_id", volumeTypeID)
+	add(q.version.since(65), "consumes_quota", true)
+	add(listed, "os-vol-tenant-attr:tenant_id", nullable(v.ProjectID))
+	add(listed && admin, "os-vol-host-attr:host", nullable(v.Host))
+	add(listed && admin, "os-vol-mig-status-attr:migstat", nil)
+	add(listed && admin, "os-vol-mig-status-attr:name_id", nil)
+	return view
+}
+
+// serviceView is a row of os-services (cinder/api/contrib/services.py).
+func (q *request) serviceView(s driverstate.ServiceState) object {
+	state, status := "down", "enabled"
+	if s.Up {
+		state = "up"
+	}
+	if s.Disabled {
+		status = "disabled"
+	}
+	view := object{
+		{"binary", s.Binary},
+		{"host", s.Host},
+		{"zone", nullable(s.AvailabilityZone)},
+		{"status", status},
+		{"state", state},
+		{"updated_at", apiTime(s.UpdatedAt)},
+	}
+	volume := s.Binary == driverstate.BinaryVolume
+	if q.version.since(49) && volume {
+		backend := any(state)
+		if s.Cluster != "" {
+			backend = nil // as Cinder does for members of a cluster
+		}
+		view = append(view, member{"backend_state", backend})
+	}
+	if q.version.since(7) {
+		view = append(view, member{"cluster", nullable(s.Cluster)})
+	}
+	view = append(view, member{"disabled_reason", nullable(s.DisabledReason)})
+	if volume {
+		view = append(view, member{"replication_status", "disabled"}, member{"active_backend_id", nil}, member{"frozen", false})
+	}
+	return view
+}
+
+func manageableView(m *driverstate.Manageable) object {
+	b := &m.Backup
+	return object{
+		{"id", b.ID},
+		{"volume_id", nullable(b.VolumeID)},
+		{"parent_id", nullable(b.ParentID)},
+		{"name", b.Name},
+		{"description", b.Description},
+		{"created_at", apiTime(b.CreatedAt)},
+		{"size", b.Size},
+		{"container", nullable(b.Container)},
+		{"object_prefix", nullable(b.ServiceMetadata)},
+		{"object_count", b.ObjectCount},
+		{"bytes", m.Bytes},
+		{"project_id", nullable(b.ProjectID)},
+		{"condition", m.Condition},
+		{"reason", nullable(m.Reason)},
+		{"warnings", texts(m.Warnings)},
+		{"problems", problemViews(m.Problems)},
+		{"managed", m.Managed},
+	}
+}
+
+func texts(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func problemViews(problems []driverstate.Problem) []object {
+	views := make([]object, 0, len(problems))
+	for _, p := range problems {
+		views = append(views, object{
+			{"backup_id", nullable(p.BackupID)},
+			{"object", nullable(p.Object)},
+			{"reason", p.Reason},
+			{"offset", p.Offset},
+			{"length", p.Length},
+		})
+	}
+	return views
+}
+
+func verificationView(v *driverstate.Verification) object {
+	return object{
+		{"id", v.ID},
+		{"backup_id", v.BackupID},
+		{"depth", v.Depth},
+		{"status", v.Status},
+		{"condition", nullable(string(v.Report.Condition))},
+		{"reason", nullable(v.Report.Reason)},
+		{"problems", problemViews(v.Report.Problems)},
+		{"warnings", texts(v.Report.Warnings)},
+		{"bytes_done", v.BytesDone},
+		{"bytes_total", v.BytesTotal},
+		{"bytes_read", v.Report.BytesRead},
+		{"objects_read", v.Report.ObjectsRead},
+		{"method", nullable(v.Report.Method)},
+		{"error", nullable(v.Error)},
+		{"created_at", apiTime(v.CreatedAt)},
+		{"finished_at", apiTime(v.FinishedAt)},
+	}
+}
