@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+// Config is what an engine is told. StateDir and StoreURL must be set.
+type Config struct {
+	// StateDir holds the database, the engine's own volumes and the lock. It
+	// is made, for its owner alone, if it is not there.
+	StateDir      string
+	StoreURL      string // as drivers.Open takes it
+	StoreReadOnly bool   // refuse every write to the store
+
+	// Host is the name of the service, and owns the rows. Empty takes the one
+	// that this state directory was first used with, at first the machine's.
+	Host             string
+	AvailabilityZone string // "nova" when empty
+	Cluster          string // of the volume service; empty for none
+
+	// TargetDirs are the directories that restores may write to; nil allows
+	// any path, which only an engine without a network address should.
+	TargetDirs []string
+	Stdout     io.Writer // what a volume with source name "-" writes to; nil forbids it
+
+	Observer driverstate.Observer
+	Logger   *slog.Logger
+	Now      db.Clock
+
+	Workers int // objects at once per operation; 0 for one per CPU
+	Jobs    int // operations at once; 0 for the manager's default
+
+	ReportInterval  time.Duration // between heartbeats; 0 for 10 s
+	ServiceDownTime time.Duration // after which a silent service is down; 0 for 60 s
+	InitInterval    time.Duration // between attempts to set up a store that is down; 0 for 60 s
+
+	// Listen is the URL at which the handler will be served, recorded in the
+	// lock so that another process can name it. Empty when it is not.
+	Listen string
+	// PublicURL is the base of links in answers; empty takes the request's.
+	PublicURL string
+}
+
+// Validate answers ErrInvalidInput to a configuration that cannot work.
+func (c *Config) Validate() error {
+	switch {
+	case c.StateDir == "":
+		return driverstate.Fail(driverstate.ErrInvalidInput, "state directory must be given")
+	case c.StoreURL == "":
+		return driverstate.Fail(driverstate.ErrInvalidInput, "store URL must be given")
+	}
+	for _, dir := range c.TargetDirs {
+		if !filepath.IsAbs(dir) {
+			return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("target directory %q is not absolute", dir))
+		}
+	}
+	return nil
+}
+
+// Files of a state directory.
+const (
+	lockFile     = "lock"
+	databaseFile = "cinder-go.db"
+	hostFile     = "host"
+	volumesDir   = "volumes"
+)
+
+// prepare makes the state directory. One that others may write to is refused:
+// who can write there can have any file of ours read or written.
+func prepare(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, volumesDir), 0o700); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
+			"state directory %s can be written by others (mode %04o); use one of your own", dir, info.Mode().Perm()))
+	}
+	return nil
+}
+
+// hostOf returns the host to use: the one asked for, else the one that owns
+// the rows of this state directory, so that they keep their owner when the
+// machine is renamed.
+func hostOf(dir, asked string) (string, error) {
+	path := filepath.Join(dir, hostFile)
+	raw, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	known := strings.TrimSpace(string(raw))
+	switch {
+	case asked == known && known != "":
+		return known, nil
+	case asked != "":
+	case known != "":
+		return known, nil
+	default:
+		if asked, err = os.Hostname(); err != nil || asked == "" {
+			asked = "localhost"
+		}
+	}
+	return asked, os.WriteFile(path, []byte(asked+"\n"), 0o600)
+}

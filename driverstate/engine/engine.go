@@ -1,0 +1,142 @@
+// Package engine is cinder-go's own Cinder: it wires the database, the driver
+// of a store, the manager and the API into one http.Handler, over a state
+// directory that it alone uses.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/cinder-go/cinder-go/driverstate/api"
+	"github.com/cinder-go/cinder-go/driverstate/db/sqlite"
+	"github.com/cinder-go/cinder-go/driverstate/drivers"
+	"github.com/cinder-go/cinder-go/driverstate/manager"
+	"github.com/cinder-go/cinder-go/driverstate/volume"
+)
+
+var _ api.Operations = (*manager.Manager)(nil)
+
+// Engine is a running engine.
+type Engine struct {
+	handler http.Handler
+	manager *manager.Manager
+	closers []io.Closer // in the order of closing
+
+	once sync.Once
+	err  error
+}
+
+// Start opens the state directory and the store and takes over what an earlier
+// engine left unfinished there. ErrConflict when another process uses the
+// state directory. A store that cannot be reached is no error: the backup
+// service is then down, and comes up when the store does. ctx bounds Start
+// only; Close ends the engine.
+func Start(ctx context.Context, c Config) (*Engine, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(c.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(dir); err != nil {
+		return nil, err
+	}
+	e := &Engine{}
+	if err := e.open(ctx, dir, c); err != nil {
+		return nil, errors.Join(err, e.closeAll())
+	}
+	return e, nil
+}
+
+func (e *Engine) open(ctx context.Context, dir string, c Config) error {
+	held, err := lock(dir, filepath.Join(dir, lockFile), c.Listen)
+	if err != nil {
+		return err
+	}
+	e.closesFirst(held)
+	if c.Host, err = hostOf(dir, c.Host); err != nil {
+		return fmt.Errorf("name of the host: %w", err)
+	}
+	driver, err := drivers.Open(c.StoreURL, drivers.Options{ReadOnly: c.StoreReadOnly, Workers: c.Workers, Logger: c.Logger})
+	if err != nil {
+		return err
+	}
+	e.closesFirst(driver)
+	database, err := openDatabase(ctx, filepath.Join(dir, databaseFile), c)
+	if err != nil {
+		return err
+	}
+	e.closesFirst(database)
+	m, err := manager.New(manager.Config{
+		DB: database, Driver: driver, Canonical: drivers.Canonical,
+		Host: c.Host, AvailabilityZone: c.AvailabilityZone, Cluster: c.Cluster,
+		VolumeDir: filepath.Join(dir, volumesDir), TargetDirs: c.TargetDirs, Stdout: c.Stdout,
+		OpenTarget: openTarget, OpenSource: openSource,
+		Observer: c.Observer, Logger: c.Logger, Now: c.Now,
+		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
+		Jobs: c.Jobs,
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.Start(ctx); err != nil {
+		return err
+	}
+	e.manager = m
+	e.handler = api.New(m, api.Config{Logger: c.Logger, PublicURL: c.PublicURL})
+	return nil
+}
+
+// openDatabase keeps the database from other users: SQLite makes its files
+// with the rights of the first.
+func openDatabase(ctx context.Context, path string, c Config) (*sqlite.DB, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, path, sqlite.Options{Logger: c.Logger, Now: c.Now})
+}
+
+func openTarget(path string, o manager.TargetOptions) (manager.Target, error) {
+	return volume.OpenTarget(path, volume.TargetOptions{Size: o.Size, Overwrite: o.Overwrite, Stdout: o.Stdout})
+}
+
+func openSource(path string, volumeMeta []byte) (manager.Source, error) {
+	return volume.OpenSource(path, volumeMeta)
+}
+
+func (e *Engine) closesFirst(c io.Closer) { e.closers = append([]io.Closer{c}, e.closers...) }
+
+func (e *Engine) closeAll() error {
+	var err error
+	for _, c := range e.closers {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+// Handler is the API. It answers until Close.
+func (e *Engine) Handler() http.Handler { return e.handler }
+
+// Manager gives tests and the engine's owner the operations without HTTP.
+func (e *Engine) Manager() *manager.Manager { return e.manager }
+
+// Close cancels the work in progress, waits until its rows are true, at most
+// until ctx ends, and releases the state directory. Later calls answer the
+// same.
+func (e *Engine) Close(ctx context.Context) error {
+	e.once.Do(func() {
+		e.err = errors.Join(e.manager.Stop(ctx), e.closeAll())
+	})
+	return e.err
+}
