@@ -137,13 +137,14 @@ func (m *Manager) placeBackup(ctx context.Context, j db.Job) (*driverstate.Backu
 		}
 		b = row
 		if !m.isReady() {
-			return errors.New("Create backup aborted due to backup service is down.")
+			return driverstate.Fail(driverstate.ErrServiceDown, "Create backup aborted due to backup service is down.")
 		}
 		if v, err = tx.VolumeGet(ctx, j.VolumeID); err != nil {
 			return named(err, volumeNotFound(j.VolumeID))
 		}
 		if v.Status != driverstate.VolumeBackingUp {
-			return fmt.Errorf("Create backup aborted, expected volume status %s but got %s.", driverstate.VolumeBackingUp, v.Status)
+			return driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
+				"Create backup aborted, expected volume status %s but got %s.", driverstate.VolumeBackingUp, v.Status))
 		}
 		b.Container, b.ServiceMetadata, err = m.cfg.Driver.Place(b, m.cfg.Now().UTC())
 		if err != nil {

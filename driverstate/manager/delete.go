@@ -134,7 +134,7 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 		return nil
 	}
 	if !m.isReady() {
-		return m.failDelete(ctx, b, driverstate.ActionDeleteAbort, errors.New("Delete backup is aborted due to backup service is down."))
+		return m.failDelete(ctx, b, driverstate.ActionDeleteAbort, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
 	}
 	m.notifyDelete(eventDeleteStart, b, args.Force)
 	err = m.deleteObjects(ctx, b, args.Force)

@@ -15,8 +15,7 @@ import (
 // likewise. From every other status the data is looked at first, by a job:
 // whole, and the backup becomes available; else error, with the reason.
 func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.Status) error {
-	b, err := m.visible(ctx, c, id)
-	if err != nil {
+	if _, err := m.visible(ctx, c, id); err != nil {
 		return err
 	}
 	if err := allow(c, "volume_extension:backup_admin_actions:reset_status"); err != nil {
@@ -32,7 +31,8 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
 			"Backup status: %s is invalid, valid statuses are: ['available', 'error'].", to))
 	}
-	if b, err = m.db.BackupGet(ctx, id); err != nil {
+	b, err := m.db.BackupGet(ctx, id)
+	if err != nil {
 		return named(err, backupNotFound(id))
 	}
 	if b.Status == driverstate.StatusRestoring || b.Status == driverstate.StatusAvailable {

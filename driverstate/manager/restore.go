@@ -156,7 +156,7 @@ func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
 // restoreTo writes the image of b to v.
 func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume) (done driverstate.Restored, err error) {
 	if !m.isReady() {
-		return done, errors.New("Restore backup is aborted due to backup service is down.")
+		return done, driverstate.Fail(driverstate.ErrServiceDown, "Restore backup is aborted due to backup service is down.")
 	}
 	chain, err := rowChain(ctx, m.db, b)
 	if err != nil {
