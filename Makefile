@@ -19,8 +19,8 @@ build: ## the static binary, in bin/
 test: ## all tests that need no server
 	CGO_ENABLED=0 $(GO) test ./...
 
-race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race ./...
+race: ## the tests under the race detector, the largest cut short (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt these:"; echo "$$out"; exit 1; }

@@ -54,9 +54,8 @@ type Source interface {
 }
 
 // Target is what a restore writes to. WriteAt and ZeroRange may be called from
-// several goroutines at once, never for overlapping ranges. Ranges may come in
-// any order, but of those outstanding the lowest is never withheld, so that a
-// sequential target may make later ones wait.
+// several goroutines at once, never for overlapping ranges, in any order; if
+// Sequential is true from one at a time, in ascending order without a gap.
 type Target interface {
 	io.WriterAt
 	// Begin is called once before anything is written, with the exact length
@@ -65,6 +64,9 @@ type Target interface {
 	Begin(length int64) error
 	// ZeroRange makes n bytes at off read as zeros.
 	ZeroRange(off, n int64) error
+	// Sequential reports whether it can only be written from its beginning to
+	// its end, as a pipe.
+	Sequential() bool
 	// Blank reports whether every byte not yet written reads as zero, so that
 	// zeros may be skipped.
 	Blank() bool

@@ -167,7 +167,7 @@ func (f *copyFound) judgeObjects(m *Metadata, gr *group) {
 		}
 		lost := driverstate.Problem{Object: x.Name, Offset: x.Offset, Length: x.Length}
 		if i == len(gr.chunks) || gr.chunks[i].n != n {
-			lost.Reason = "missing"
+			lost.Reason = reasonMissing
 			f.problem(lost)
 			continue
 		}
@@ -187,11 +187,17 @@ func (f *copyFound) judgeObjects(m *Metadata, gr *group) {
 	}
 }
 
+// Reasons that a listing alone proves.
+const (
+	reasonMissing = "missing"
+	reasonEmpty   = "empty"
+)
+
 // implausible says why an object of size bytes cannot hold x; empty if it can.
 func implausible(x *Extent, size int64) string {
 	switch {
 	case size == 0 && x.Length > 0:
-		return "empty"
+		return reasonEmpty
 	case x.Compression == CompressionNone && size < x.Length:
 		return fmt.Sprintf("cut short: %d bytes of %d", size, x.Length)
 	case x.Compression == CompressionNone && size > x.Length:

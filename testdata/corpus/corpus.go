@@ -5,6 +5,7 @@ package corpus
 
 import (
 	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -127,7 +128,7 @@ func UnpackOnly(t testing.TB, keep func(path string) bool) string {
 		path, err := filepath.Rel("stores", head.Name)
 		require.NoError(t, err)
 		require.True(t, filepath.IsLocal(path), head.Name)
-		if head.Typeflag == tar.TypeReg && keep(path) {
+		if (head.Typeflag == tar.TypeReg || head.Typeflag == tar.TypeGNUSparse) && keep(path) {
 			unpackFile(t, filepath.Join(root, path), files, head)
 		} else if head.Typeflag == tar.TypeDir {
 			require.NoError(t, os.MkdirAll(filepath.Join(root, path), 0o755))
@@ -140,8 +141,20 @@ func unpackFile(t testing.TB, path string, from io.Reader, head *tar.Header) {
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	file, err := os.Create(path)
 	require.NoError(t, err)
-	_, err = io.Copy(file, from)
-	require.NoError(t, err)
+	block := make([]byte, 64<<10)
+	for off := int64(0); ; {
+		n, err := io.ReadFull(from, block)
+		if bytes.Count(block[:n], []byte{0}) != n {
+			_, werr := file.WriteAt(block[:n], off)
+			require.NoError(t, werr)
+		}
+		off += int64(n)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		}
+		require.NoError(t, err)
+	}
+	require.NoError(t, file.Truncate(head.Size))
 	require.NoError(t, file.Close())
 	require.NoError(t, os.Chtimes(path, head.ModTime, head.ModTime))
 }

@@ -1,0 +1,50 @@
+package chunked
+
+import (
+	"sync"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// progressInterval bounds how often progress is told.
+const progressInterval = 200 * time.Millisecond
+
+// progress tells an observer how far a run is.
+type progress struct {
+	obs   driverstate.Observer
+	event driverstate.Event
+	mu    sync.Mutex
+	told  time.Time
+}
+
+func (p *progress) bytes(n int64) { p.add(n, 0) }
+func (p *progress) object()       { p.add(0, 1) }
+
+func (p *progress) add(bytes int64, objects int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.event.BytesDone = min(p.event.BytesDone+bytes, p.event.BytesTotal)
+	p.event.ObjectsDone += objects
+	if now := time.Now(); now.Sub(p.told) >= progressInterval {
+		p.told = now
+		p.tell(driverstate.EventProgress, "")
+	}
+}
+
+func (p *progress) tell(t driverstate.EventType, message string) {
+	e := p.event
+	e.Type, e.Message, e.Time = t, message, time.Now()
+	p.obs.Observe(e)
+}
+
+// end tells the last event of an operation, err being its outcome.
+func (p *progress) end(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.tell(driverstate.EventError, err.Error())
+		return
+	}
+	p.tell(driverstate.EventEnd, "")
+}

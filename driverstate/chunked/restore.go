@@ -1,0 +1,112 @@
+package chunked
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// workers is how many objects are read at once.
+func (d *Driver) workers() int {
+	if d.cfg.Workers > 0 {
+		return d.cfg.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func (d *Driver) newRun(op string, p *plan, obs driverstate.Observer) *run {
+	if obs == nil {
+		obs = driverstate.Discard
+	}
+	tip := p.tip().backup
+	return &run{d: d, p: p, zeroSums: map[int64][sha256.Size]byte{}, watch: &progress{
+		obs: obs, told: time.Now(),
+		event: driverstate.Event{Op: op, BackupID: tip.ID, VolumeID: tip.VolumeID, BytesTotal: p.length, ObjectsTotal: len(p.units)},
+	}}
+}
+
+// Restore implements driverstate.Driver. Each byte of the image is read from
+// the object that wrote it last, proven, and written once.
+func (d *Driver) Restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, obs driverstate.Observer) (driverstate.Restored, error) {
+	out, err := d.restore(ctx, c, dst, obs)
+	if err != nil && len(c) > 0 {
+		err = &driverstate.Error{Op: "restore", Resource: "backup", ID: c.Tip().ID, Err: err}
+	}
+	return out, err
+}
+
+func (d *Driver) restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, obs driverstate.Observer) (out driverstate.Restored, err error) {
+	p, err := d.load(ctx, c)
+	if err != nil {
+		return out, err
+	}
+	r := d.newRun("restore", p, obs)
+	r.target = dst
+	r.watch.tell(driverstate.EventStart, "")
+	defer func() { r.watch.end(err) }()
+	if len(p.gaps) > 0 {
+		return out, p.gapFault(p.gaps[0])
+	}
+	if err := d.survey(ctx, p); err != nil {
+		return out, err
+	}
+	if err := dst.Begin(p.length); err != nil {
+		return out, err
+	}
+	if err := r.execute(ctx); err != nil {
+		return out, err
+	}
+	if err := dst.Sync(); err != nil {
+		return out, err
+	}
+	return driverstate.Restored{
+		Length: p.length, BytesWritten: r.written.Load(), ObjectsRead: int(r.read.Load()),
+		VolumeMeta: p.tip().meta.VolumeMeta, Method: r.method, Warnings: p.warnings,
+	}, nil
+}
+
+// survey compares what the documents of the chain list with what the store
+// lists, so that an object that is not there is known before the target is
+// touched. What does not stop the restore is a warning.
+func (d *Driver) survey(ctx context.Context, p *plan) error {
+	needed := make(map[string]bool, len(p.units))
+	for _, u := range p.units {
+		needed[u.extent.Name] = true
+	}
+	for _, l := range p.layers {
+		b := l.backup
+		groups, err := d.collect(ctx, b.Container, b.ServiceMetadata, "")
+		if err != nil {
+			return storeError(err)
+		}
+		there := groups[b.ServiceMetadata]
+		if there == nil {
+			there = &group{}
+		}
+		f := &copyFound{}
+		f.Backup.ID, f.Condition = b.ID, driverstate.ConditionWhole
+		f.judgeObjects(l.meta, there)
+		for _, problem := range f.Problems {
+			switch {
+			case needed[problem.Object] && (problem.Reason == reasonMissing || problem.Reason == reasonEmpty):
+				return &damage{Problem: problem}
+			case !needed[problem.Object]:
+				f.warn("object %s is %s; nothing of it is needed", problem.Object, problem.Reason)
+			}
+		}
+		for _, warning := range f.Warnings {
+			p.warnings = append(p.warnings, fmt.Sprintf("backup %s: %s", b.ID, warning))
+		}
+	}
+	return nil
+}
+
+// gapFault says that no object of the chain holds a range of the image.
+func (p *plan) gapFault(s segment) *damage {
+	return &damage{Problem: driverstate.Problem{BackupID: p.tip().backup.ID, Offset: s.off, Length: s.end - s.off,
+		Reason: "no object of the chain holds these bytes of the volume"}}
+}
