@@ -120,8 +120,7 @@ func filter(f driverstate.BackupFilter) (where string, args []any, ok bool) {
 		if !backupTable.has(column) || column == "metadata" {
 			return "", nil, false
 		}
-		// As text, so that size=1 compares with an integer column.
-		terms, args = append(terms, fmt.Sprintf(`CAST("%s" AS TEXT) = ?`, column)), append(args, value)
+		terms, args = append(terms, equality(column)), append(args, value)
 	}
 	for column, value := range f.Like {
 		if !backupTable.has(column) || column == "metadata" {
@@ -130,6 +129,16 @@ func filter(f driverstate.BackupFilter) (where string, args []any, ok bool) {
 		terms, args = append(terms, fmt.Sprintf(`"%s" LIKE ?`, column)), append(args, "%"+value+"%")
 	}
 	return strings.Join(terms, " AND "), args, true
+}
+
+// equality compares a column with a text. Only numbers are cast: an index
+// serves a bare column.
+func equality(column string) string {
+	switch column {
+	case "size", "object_count", "num_dependent_backups", "deleted":
+		return fmt.Sprintf(`CAST("%s" AS TEXT) = ?`, column)
+	}
+	return fmt.Sprintf(`"%s" = ?`, column)
 }
 
 // ordering completes the sort keys with created_at and id in the direction of
