@@ -204,11 +204,13 @@ func (q *request) backupFilter(p page) (driverstate.BackupFilter, error) {
 func (q *request) nextLink(collection, last string) []object {
 	var kept []string
 	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
-		key, _, _ := strings.Cut(pair, "=")
-		if name, err := url.QueryUnescape(key); pair == "" || err == nil && name == "marker" {
+		escaped, escapedValue, _ := strings.Cut(pair, "=")
+		key, err := url.QueryUnescape(escaped)
+		value, errValue := url.QueryUnescape(escapedValue)
+		if pair == "" || err != nil || errValue != nil || key == "marker" {
 			continue
 		}
-		kept = append(kept, pair)
+		kept = append(kept, url.QueryEscape(key)+"="+url.QueryEscape(value))
 	}
 	kept = append(kept, "marker="+url.QueryEscape(last))
 	return []object{{{"rel", "next"}, {"href", q.root() + "/" + collection + "?" + strings.Join(kept, "&")}}}

@@ -190,9 +190,9 @@ func (q *request) serviceView(s driverstate.ServiceState) object {
 	}
 	volume := s.Binary == driverstate.BinaryVolume
 	if q.version.since(49) && volume {
-		backend := any(state)
-		if s.Cluster != "" {
-			backend = nil // as Cinder does for members of a cluster
+		var backend any // Cinder's scheduler knows none of a silent or a clustered one
+		if s.Up && s.Cluster == "" {
+			backend = state
 		}
 		view = append(view, member{"backend_state", backend})
 	}

@@ -1,0 +1,267 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/api"
+)
+
+func sampleVolume() *driverstate.Volume {
+	return &driverstate.Volume{
+		ID: volumeID, ProjectID: project, UserID: "u", Host: "h@file#file", Name: "v", Size: 2,
+		Status: driverstate.VolumeAvailable, AvailabilityZone: "nova", Path: "/secret/path",
+		CreatedAt: time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC),
+	}
+}
+
+func TestKeysOfAVolumeByMicroversion(t *testing.T) {
+	base := []string{
+		"id", "status", "size", "availability_zone", "created_at", "updated_at", "name", "description", "volume_type",
+		"snapshot_id", "source_volid", "metadata", "links", "user_id", "bootable", "encrypted", "replication_status",
+		"consistencygroup_id", "multiattach", "attachments", "migration_status",
+	}
+	shown := []string{
+		"os-vol-tenant-attr:tenant_id", "os-vol-host-attr:host", "os-vol-mig-status-attr:migstat", "os-vol-mig-status-attr:name_id",
+	}
+	later := []string{"group_id", "provider_id", "shared_targets", "service_uuid", "cluster_name", "volume_type_id", "consumes_quota"}
+	join := func(lists ...[]string) (all []string) {
+		for _, l := range lists {
+			all = append(all, l...)
+		}
+		return all
+	}
+	f := &fake{volumes: []*driverstate.Volume{sampleVolume()}}
+	h := serve(f)
+	show := func(version string) map[string]any {
+		return decode(t, send(t, h, ask{path: v3 + "/volumes/" + volumeID, version: version}))["volume"].(map[string]any)
+	}
+	assert.ElementsMatch(t, join(base, shown), keysOf(show("3.0")))
+	assert.ElementsMatch(t, join(base, shown, later[:1]), keysOf(show("3.13")))
+	assert.ElementsMatch(t, join(base, shown, later[:4]), keysOf(show("3.48")))
+	assert.ElementsMatch(t, join(base, shown, later), keysOf(show("3.71")))
+	assert.Equal(t, "false", show("3.0")["bootable"])
+
+	r := send(t, h, ask{method: "POST", path: v3 + "/volumes", version: "3.71", body: `{"volume":{"size":2}}`})
+	assert.Equal(t, http.StatusAccepted, r.StatusCode)
+	assert.ElementsMatch(t, join(base, later), keysOf(decode(t, r)["volume"].(map[string]any)))
+
+	h = api.New(f, api.Config{Auth: tenant{}})
+	assert.NotContains(t, keysOf(show("3.71")), "os-vol-host-attr:host")
+	assert.NotContains(t, read(t, send(t, h, ask{path: v3 + "/volumes/detail", version: "3.71"})), "/secret/path")
+}
+
+func TestVolumeCreate(t *testing.T) {
+	f := &fake{volumes: []*driverstate.Volume{sampleVolume()}}
+	body := `{"volume":{"size":"3","name":" n ","description":"d","metadata":{"k":"v"},"availability_zone":null,"x":1},"OS-SCH-HNT:scheduler_hints":{}}`
+	r := send(t, serve(f), ask{method: "POST", path: v3 + "/volumes", body: body})
+	require.Equal(t, http.StatusAccepted, r.StatusCode)
+	assert.Equal(t, driverstate.VolumeRequest{Size: 3, Name: "n", Description: "d", Metadata: map[string]string{"k": "v"}}, f.volume)
+
+	for body, message := range map[string]string{
+		`{"volume":{}}`:                                                   "Invalid input received: Volume size must be specified",
+		`{"volume":{"size":0}}`:                                           "0 is less than the minimum of 1",
+		`{"volume":{"size":1.5}}`:                                         "1.5 is not of type 'integer', 'string'",
+		`{"volume":{"size":1,"x":1}}`:                                     "Additional properties are not allowed ('x' was unexpected)",
+		`{"volume":{"size":1,"multiattach":true}}`:                        "multiattach is not supported",
+		`{"volume":{"size":1,"backup_id":"` + backupID + `"}}`:            "backup_id is not supported: only blank volumes can be created",
+		`{"volume":{"size":1,"description":"a\nb"}}`:                      `'a\nb' does not match the pattern`,
+		`{"volume":{"size":1,"metadata":{"ключ":"v"}}}`:                   "'ключ' does not match any of the regexes",
+		`{"volume":{"size":1,"metadata":{"k":null}}}`:                     "None is not of type 'string'",
+		`{"volume":{"size":1,"name":"` + strings.Repeat("n", 256) + `"}}`: "is too long",
+		`{}`: "'volume' is a required property",
+	} {
+		f := &fake{}
+		_, got := fault(t, send(t, serve(f), ask{method: "POST", path: v3 + "/volumes", version: "3.53", body: body}))
+		assert.Contains(t, got, message)
+		assert.Less(t, len(got), 1200, "a message does not repeat a long value")
+		assert.Empty(t, f.called)
+	}
+}
+
+func TestVolumeList(t *testing.T) {
+	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	f := &fake{volumes: []*driverstate.Volume{
+		{ID: "a", Name: "one", Size: 10, Status: "available", CreatedAt: at},
+		{ID: "b", Name: "two", Size: 9, Status: "error", CreatedAt: at.Add(time.Second)},
+		{ID: "c", Name: "one", Size: 8, Status: "available", CreatedAt: at.Add(time.Second)},
+	}}
+	for query, want := range map[string]string{
+		"":                         "cba",
+		"all_tenants=1":            "cba",
+		"name=one":                 "ca",
+		"name~=w":                  "b",
+		"status=error&name=one":    "",
+		"nonsense=1":               "",
+		"size=9":                   "b",
+		"sort=size:asc":            "cba",
+		"sort=name:asc,created_at": "cab",
+		"limit=1":                  "c",
+		"limit=1&marker=c":         "b",
+		"offset=1&limit=5":         "ba",
+		"limit=0":                  "",
+	} {
+		doc := decode(t, send(t, serve(f), ask{path: v3 + "/volumes?" + query, version: "3.71"}))
+		got := ""
+		for _, v := range doc["volumes"].([]any) {
+			got += v.(map[string]any)["id"].(string)
+		}
+		assert.Equal(t, want, got, query)
+		assert.Equal(t, strings.Contains(query, "all_tenants=1"), f.all)
+		assert.Equal(t, strings.HasPrefix(query, "limit=1"), doc["volumes_links"] != nil, query)
+	}
+	assert.Equal(t, "a", f.volumes[0].ID, "the manager's list is left alone")
+	r := send(t, serve(f), ask{path: v3 + "/volumes?marker=x"})
+	assert.Equal(t, http.StatusNotFound, r.StatusCode)
+	_, message := fault(t, send(t, serve(f), ask{path: v3 + "/volumes?sort=path"}))
+	assert.Equal(t, "Invalid input received: Invalid sort key", message)
+	r = send(t, serve(f), ask{method: "DELETE", path: v3 + "/volumes/a"})
+	assert.Equal(t, http.StatusAccepted, r.StatusCode)
+}
+
+func TestManageVolume(t *testing.T) {
+	f := &fake{volumes: []*driverstate.Volume{sampleVolume()}}
+	r := send(t, serve(f), ask{method: "POST", path: v3 + "/manageable_volumes",
+		body: `{"volume":{"host":"h@b#p","ref":{"source-name":"/dev/sdb "},"size":4,"overwrite":true,"name":"n"}}`})
+	require.Equal(t, http.StatusAccepted, r.StatusCode)
+	assert.Equal(t, driverstate.VolumeRequest{
+		Size: 4, Name: "n", SourceName: "/dev/sdb ", Overwrite: true, Metadata: map[string]string{},
+	}, f.volume)
+	for body, message := range map[string]string{
+		`{"volume":{}}`:                                        "'ref' is a required property",
+		`{"volume":{"ref":{}}}`:                                "'source-name' is a required property",
+		`{"volume":{"ref":{"source-name":""}}}`:                "is too short",
+		`{"volume":{"ref":{"source-id":"1"}}}`:                 "'source-name' is a required property",
+		`{"volume":{"ref":"x"}}`:                               "'x' is not of type 'object'",
+		`{"volume":{"ref":{"source-name":"a"},"overwrite":1}}`: "1 is not of type 'boolean', 'string'",
+	} {
+		_, got := fault(t, send(t, serve(&fake{}), ask{method: "POST", path: v3 + "/manageable_volumes", body: body}))
+		assert.Contains(t, got, message)
+	}
+}
+
+func TestManageableBackups(t *testing.T) {
+	name := "nm"
+	found := driverstate.Manageable{Found: driverstate.Found{
+		Backup:    driverstate.Backup{ID: backupID, VolumeID: volumeID, Name: &name, Size: 1, Container: "c", ServiceMetadata: "p", ObjectCount: 3},
+		Condition: driverstate.ConditionDamaged, Reason: "object p-00001 is missing", Bytes: 5,
+		Problems: []driverstate.Problem{{BackupID: backupID, Object: "p-00001", Reason: "missing", Offset: 1, Length: 2}},
+	}}
+	f := &fake{manageable: []driverstate.Manageable{found}, backups: []*driverstate.Backup{sampleBackup()}}
+	doc := decode(t, send(t, serve(f), ask{path: v3 + "/manageable_backups?container=c"}))
+	assert.Equal(t, "c", f.id)
+	assert.Equal(t, map[string]any{"manageable_backups": []any{map[string]any{
+		"id": backupID, "volume_id": volumeID, "parent_id": nil, "name": "nm", "description": nil, "created_at": nil,
+		"size": 1.0, "container": "c", "object_prefix": "p", "object_count": 3.0, "bytes": 5.0, "project_id": nil,
+		"condition": "damaged", "reason": "object p-00001 is missing", "warnings": []any{}, "managed": false,
+		"problems": []any{map[string]any{"backup_id": backupID, "object": "p-00001", "reason": "missing", "offset": 1.0, "length": 2.0}},
+	}}}, doc)
+
+	r := send(t, serve(f), ask{method: "POST", path: "/v3/manageable_backups", body: `{"backup":{"id":"` + backupID + `","allow_damaged":"yes"}}`})
+	assert.Equal(t, http.StatusAccepted, r.StatusCode)
+	assert.Equal(t, driverstate.ManageRequest{BackupID: backupID, AllowDamaged: true}, f.manage)
+	assert.Equal(t, backupID, decode(t, r)["backup"].(map[string]any)["id"])
+	_, message := fault(t, send(t, serve(f), ask{method: "POST", path: "/v3/manageable_backups", body: `{"backup":{"id":"../x"}}`}))
+	assert.Contains(t, message, "'../x' is not a 'uuid'")
+}
+
+func TestVerifications(t *testing.T) {
+	f := &fake{look: &driverstate.Verification{
+		ID: "v", BackupID: backupID, Depth: driverstate.DepthData, Status: driverstate.VerificationDone,
+		Report:    driverstate.Report{Condition: driverstate.ConditionWhole, BytesRead: 10, ObjectsRead: 2, Method: "sha256"},
+		BytesDone: 10, BytesTotal: 10, CreatedAt: time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC),
+	}}
+	path := v3 + "/verifications"
+	r := send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"backup_id":"` + backupID + `","depth":"data"}}`})
+	assert.Equal(t, http.StatusAccepted, r.StatusCode)
+	assert.Equal(t, driverstate.DepthData, f.depth)
+	assert.Equal(t, backupID, f.id)
+	want := map[string]any{"verification": map[string]any{
+		"id": "v", "backup_id": backupID, "depth": "data", "status": "done", "condition": "whole", "reason": nil,
+		"problems": []any{}, "warnings": []any{}, "bytes_done": 10.0, "bytes_total": 10.0, "bytes_read": 10.0, "objects_read": 2.0,
+		"method": "sha256", "error": nil, "created_at": "2026-11-21T06:00:00.000000", "finished_at": nil,
+	}}
+	assert.Equal(t, want, decode(t, r))
+	assert.Equal(t, want, decode(t, send(t, serve(f), ask{path: path + "/v"})))
+	send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"backup_id":"` + backupID + `"}}`})
+	assert.Equal(t, driverstate.DepthStructure, f.depth)
+	_, message := fault(t, send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"backup_id":"` + backupID + `","depth":"deep"}}`}))
+	assert.Contains(t, message, "'deep' is not one of ['structure', 'data']")
+}
+
+func TestServicesAreFilteredByHostAndBinary(t *testing.T) {
+	f := &fake{services: []driverstate.ServiceState{
+		{Service: driverstate.Service{Binary: driverstate.BinaryBackup, Host: "a"}},
+		{Service: driverstate.Service{Binary: driverstate.BinaryVolume, Host: "a@file"}},
+		{Service: driverstate.Service{Binary: driverstate.BinaryVolume, Host: "ab"}},
+	}}
+	for query, want := range map[string]int{"": 3, "host=a": 2, "binary=cinder-volume": 2, "host=a&binary=cinder-backup": 1, "host=x": 0} {
+		doc := decode(t, send(t, serve(f), ask{path: v3 + "/os-services?" + query}))
+		assert.Len(t, doc["services"], want, query)
+	}
+	keys := func(version string, row int) []string {
+		return keysOf(decode(t, send(t, serve(f), ask{path: v3 + "/os-services", version: version}))["services"].([]any)[row].(map[string]any))
+	}
+	base := []string{"binary", "host", "zone", "status", "state", "updated_at", "disabled_reason"}
+	assert.ElementsMatch(t, base, keys("3.0", 0))
+	assert.ElementsMatch(t, append([]string{"cluster"}, base...), keys("3.71", 0), "no backend_state for cinder-backup")
+	assert.ElementsMatch(t, append([]string{"replication_status", "active_backend_id", "frozen"}, base...), keys("3.0", 1))
+	assert.Contains(t, keys("3.49", 1), "backend_state")
+}
+
+func TestCleanupFilter(t *testing.T) {
+	str := func(s string) *string { return &s }
+	id, disabled, binary := int64(7), true, driverstate.BinaryVolume
+	for body, want := range map[string]driverstate.CleanupFilter{
+		`{}`:                  {},
+		`{"is_up":"yes"}`:     {IsUp: true},
+		`{"service_id":7}`:    {ServiceID: &id},
+		`{"service_id":"7"}`:  {ServiceID: &id},
+		`{"service_id":null}`: {},
+		`{"disabled":"t"}`:    {Disabled: &disabled},
+		`{"host":"h@b","cluster_name":"c","binary":"cinder-volume"}`:    {Host: str("h@b"), ClusterName: str("c"), Binary: &binary},
+		`{"resource_type":"snapShot","resource_id":"` + volumeID + `"}`: {ResourceType: str("Snapshot"), ResourceID: str(volumeID)},
+	} {
+		f := &fake{}
+		r := send(t, serve(f), ask{method: "POST", path: v3 + "/workers/cleanup", version: "3.24", body: body})
+		require.Equal(t, http.StatusAccepted, r.StatusCode, body)
+		assert.Equal(t, want, f.cleaned, body)
+		assert.Equal(t, map[string]any{"cleaning": []any{}, "unavailable": []any{}}, decode(t, r))
+	}
+	for _, body := range []string{
+		`{"is_up":null}`, `{"is_up":1}`, `{"binary":null}`, `{"host":""}`, `{"host":"a b"}`, `{"service_id":"x"}`, `{"service_id":1.5}`,
+		`{"service_id":"123456789012"}`, `{"resource_id":"x"}`, `{"resource_type":"Backup"}`, `{"disabled":"T"}`, `[]`, `null`,
+	} {
+		r := send(t, serve(&fake{}), ask{method: "POST", path: v3 + "/workers/cleanup", version: "3.24", body: body})
+		assert.Equal(t, http.StatusBadRequest, r.StatusCode, body)
+	}
+}
+
+func TestSmallCollections(t *testing.T) {
+	f := &fake{
+		backups: []*driverstate.Backup{sampleBackup()}, volumes: []*driverstate.Volume{sampleVolume()},
+		services: []driverstate.ServiceState{{Service: driverstate.Service{AvailabilityZone: "nova"}, Up: true}},
+	}
+	absolute := decode(t, send(t, serve(f), ask{path: v3 + "/limits"}))["limits"].(map[string]any)["absolute"].(map[string]any)
+	assert.Len(t, absolute, 10)
+	assert.EqualValues(t, 1, absolute["totalBackupsUsed"])
+	assert.EqualValues(t, 2, absolute["totalGigabytesUsed"])
+	assert.Equal(t, project, f.filter.ProjectID)
+
+	zones := decode(t, send(t, serve(f), ask{path: v3 + "/os-availability-zone"}))
+	assert.Equal(t, map[string]any{"availabilityZoneInfo": []any{
+		map[string]any{"zoneName": "nova", "zoneState": map[string]any{"available": true}},
+	}}, zones)
+
+	var aliases []any
+	for _, e := range decode(t, send(t, serve(f), ask{path: v3 + "/extensions"}))["extensions"].([]any) {
+		aliases = append(aliases, e.(map[string]any)["alias"])
+	}
+	assert.Subset(t, aliases, []any{"backups", "os-services", "os-admin-actions", "os-vol-host-attr", "os-vol-tenant-attr"})
+}
