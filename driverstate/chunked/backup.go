@@ -94,23 +94,32 @@ func (w *writer) backup(ctx context.Context, parent *driverstate.Backup) error {
 
 // compareWith reads the parent's hash list. The refusals are Cinder's words.
 func (w *writer) compareWith(ctx context.Context, parent *driverstate.Backup) error {
+	const larger = "Volume size increased since the last backup. Do a full backup."
+	if w.b.Size > parent.Size {
+		return invalidBackup(larger)
+	}
 	base, err := w.d.loadHashes(ctx, parent.Container, parent.ServiceMetadata)
 	if isAbsent(err) || errors.Is(err, driverstate.ErrCorrupt) {
-		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("the parent %s has no usable hash list. Do a full backup.", parent.ID))
+		return invalidBackup(fmt.Sprintf("The parent %s has no usable hash list. Do a full backup.", parent.ID))
 	}
 	if err != nil {
 		return storeError(err)
 	}
 	block := w.d.cfg.BlockSize
 	if base.BlockSize != block {
-		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("Hash block size has changed since the last backup. "+
+		return invalidBackup(fmt.Sprintf("Hash block size has changed since the last backup. "+
 			"New hash block size: %d. Old hash block size: %d. Do a full backup.", block, base.BlockSize))
 	}
 	if (w.size+block-1)/block > int64(base.Blocks()) {
-		return driverstate.Fail(driverstate.ErrInvalidInput, "Volume size increased since the last backup. Do a full backup.")
+		return invalidBackup(larger)
 	}
 	w.base = base
 	return nil
+}
+
+// invalidBackup is Cinder's exception InvalidBackup.
+func invalidBackup(reason string) error {
+	return driverstate.Fail(driverstate.ErrInvalidInput, "Invalid backup: "+reason)
 }
 
 // piece backs up one piece of the volume: all of it, or the runs of blocks that
@@ -122,9 +131,9 @@ func (w *writer) piece(ctx context.Context, off, n int64) error {
 		return nil
 	}
 	if w.base == nil {
-		return w.extent(ctx, off, n, keep)
+		return w.extent(ctx, off, n, keep, w.watch.bytes)
 	}
-	if err := w.pass(ctx, off, n, nil, keep); err != nil {
+	if err := w.pass(ctx, off, n, nil, keep, w.watch.bytes); err != nil {
 		return err
 	}
 	block := w.hashes.BlockSize
@@ -150,7 +159,7 @@ func (w *writer) piece(ctx context.Context, off, n int64) error {
 			at += sha256.Size
 			return nil
 		}
-		if err := w.extent(ctx, off+start*block, min(i*block, n)-start*block, expect); err != nil {
+		if err := w.extent(ctx, off+start*block, min(i*block, n)-start*block, expect, func(int64) {}); err != nil {
 			return err
 		}
 	}
@@ -158,8 +167,8 @@ func (w *writer) piece(ctx context.Context, off, n int64) error {
 }
 
 // pass reads a range of the volume once, calling each with the digest of every
-// block, and writes it to all of to.
-func (w *writer) pass(ctx context.Context, off, n int64, to []io.Writer, each func(sum []byte) error) error {
+// block and step with how far it got on, and writes it to all of to.
+func (w *writer) pass(ctx context.Context, off, n int64, to []io.Writer, each func(sum []byte) error, step func(int64)) error {
 	block := w.hashes.BlockSize
 	sha := sha256.New()
 	inBlock := int64(0)
@@ -178,6 +187,7 @@ func (w *writer) pass(ctx context.Context, off, n int64, to []io.Writer, each fu
 			}
 		}
 		done += int64(len(b))
+		step(int64(len(b)))
 		for len(b) > 0 {
 			m := min(block-inBlock, int64(len(b)))
 			sha.Write(b[:m])
@@ -196,20 +206,20 @@ func (w *writer) pass(ctx context.Context, off, n int64, to []io.Writer, each fu
 
 // extent stores one range of the volume as an object: compressed where that
 // makes it smaller, else raw.
-func (w *writer) extent(ctx context.Context, off, n int64, each func(sum []byte) error) error {
+func (w *writer) extent(ctx context.Context, off, n int64, each func(sum []byte) error, step func(int64)) error {
 	e := Extent{Name: chunkName(w.b.ServiceMetadata, len(w.meta.Extents)+1), Offset: off, Length: n, Compression: w.d.cfg.Compression}
 	plain := md5.New() // the format's
 	raw := io.NewSectionReader(w.src, off, n)
 	var body io.ReadSeeker = raw
 	size := n
 	if e.Compression == CompressionNone {
-		if err := w.pass(ctx, off, n, []io.Writer{plain}, each); err != nil {
+		if err := w.pass(ctx, off, n, []io.Writer{plain}, each, step); err != nil {
 			return err
 		}
 	} else {
 		packed := &spool{}
 		defer packed.close()
-		if err := w.pack(ctx, e, packed, plain, each); err != nil {
+		if err := w.pack(ctx, e, packed, plain, each, step); err != nil {
 			return err
 		}
 		if packed.size < n {
@@ -228,16 +238,15 @@ func (w *writer) extent(ctx context.Context, off, n int64, each func(sum []byte)
 	}
 	w.stored += size
 	w.meta.Extents = append(w.meta.Extents, e)
-	w.watch.bytes(n)
 	return nil
 }
 
-func (w *writer) pack(ctx context.Context, e Extent, to io.Writer, plain io.Writer, each func(sum []byte) error) error {
+func (w *writer) pack(ctx context.Context, e Extent, to io.Writer, plain io.Writer, each func(sum []byte) error, step func(int64)) error {
 	out, err := encoder(e.Compression, to, e.Length)
 	if err != nil {
 		return err
 	}
-	if err := w.pass(ctx, e.Offset, e.Length, []io.Writer{out, plain}, each); err != nil {
+	if err := w.pass(ctx, e.Offset, e.Length, []io.Writer{out, plain}, each, step); err != nil {
 		return errors.Join(err, out.Close())
 	}
 	return out.Close()
