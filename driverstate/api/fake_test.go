@@ -178,6 +178,7 @@ type ask struct {
 	method, path string
 	version      string // microversion; no header when empty
 	body         string
+	query        string            // as it is, after what path holds
 	header       map[string]string // replaces; an empty value removes
 }
 
@@ -191,6 +192,9 @@ func send(t testing.TB, h http.Handler, a ask) *http.Response {
 		body = bytes.NewBufferString(a.body)
 	}
 	r := httptest.NewRequest(a.method, "http://"+serverHost+a.path, body)
+	if a.query != "" {
+		r.URL.RawQuery = a.query
+	}
 	r.Header.Set("X-Auth-Token", "someone:"+project)
 	r.Header.Set("Accept", jsonType)
 	if a.body != "" {

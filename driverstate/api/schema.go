@@ -138,8 +138,6 @@ func isObject(v any) string {
 	return ""
 }
 
-func anything(any) string { return "" }
-
 // text is a string of least to most characters, or null if nullable. Form is a
 // pattern of its whole, nil for none.
 func text(nullable bool, least, most int, form *regexp.Regexp) rule {
