@@ -1,0 +1,180 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gophercloud/gophercloud/v2"
+)
+
+// versions is what the server says it speaks, asked once.
+type versions struct {
+	mu    sync.Mutex
+	known bool
+	// max is the highest minor version of v3; -1 when the server tells none.
+	max int
+}
+
+// errTooOld is the kind of a need that the server does not meet.
+var errTooOld = errors.New("the cloud is too old")
+
+type tooOldError struct{ need, offer int }
+
+func (e *tooOldError) Error() string {
+	return fmt.Sprintf("this needs microversion 3.%d, and the cloud offers up to 3.%d", e.need, e.offer)
+}
+
+func (e *tooOldError) Is(target error) bool { return target == errTooOld }
+
+// microversion returns the version to ask for: the lowest that does the job;
+// empty for that of a request without one, 3.0.
+func (c *Client) microversion(ctx context.Context, need, like int) (string, error) {
+	if need == 0 && like == 0 {
+		return "", nil
+	}
+	minor, err := c.minor(ctx, need, like)
+	if err != nil || minor == 0 {
+		return "", err
+	}
+	return "3." + strconv.Itoa(minor), nil
+}
+
+// minor returns the minor version to ask for: need at least, like if the
+// server has it. Of a server that does not tell what it has, need is asked,
+// and it may refuse.
+func (c *Client) minor(ctx context.Context, need, like int) (int, error) {
+	offer, err := c.offer(ctx)
+	switch {
+	case err != nil:
+		return 0, err
+	case offer < 0:
+		return need, nil
+	case offer < need:
+		return 0, &tooOldError{need: need, offer: offer}
+	}
+	return max(need, min(like, offer)), nil
+}
+
+// offer returns the highest minor version of the server, asking it the first
+// time. A failure is not remembered.
+func (c *Client) offer(ctx context.Context) (int, error) {
+	c.versions.mu.Lock()
+	defer c.versions.mu.Unlock()
+	if c.versions.known {
+		return c.versions.max, nil
+	}
+	found := -1
+	for _, address := range discovery(c.sc.Endpoint) {
+		highest, err := c.discover(ctx, address)
+		if errors.Is(err, errNoDocument) {
+			c.log.Debug("no version document", "url", address)
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		found = highest
+		break
+	}
+	c.versions.known, c.versions.max = true, found
+	c.log.Debug("microversions", "highest", found)
+	return found, nil
+}
+
+var versionSegment = regexp.MustCompile(`^v\d+(\.\d+)?$`)
+
+// discovery returns where an endpoint may tell its versions: the address of
+// the version itself, then the one above it.
+func discovery(endpoint string) []string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return nil
+	}
+	segments := strings.Split(strings.Trim(u.Path, "/"), "/")
+	u.RawQuery, u.RawPath = "", ""
+	for i := len(segments) - 1; i >= 0; i-- {
+		if !versionSegment.MatchString(segments[i]) {
+			continue
+		}
+		at, above := *u, *u
+		at.Path = "/" + strings.Join(segments[:i+1], "/") + "/"
+		above.Path = "/" + strings.Join(segments[:i], "/")
+		if !strings.HasSuffix(above.Path, "/") {
+			above.Path += "/"
+		}
+		return []string{at.String(), above.String()}
+	}
+	return []string{gophercloud.NormalizeURL(u.String())}
+}
+
+// errNoDocument: an address has no version document.
+var errNoDocument = errors.New("no version document")
+
+// maxDocument bounds the version document.
+const maxDocument = 1 << 20
+
+// discover returns the highest minor version of v3 that address tells.
+func (c *Client) discover(ctx context.Context, address string) (int, error) {
+	var resp *http.Response
+	for try := 0; ; try++ {
+		var err error
+		sc := c.sc
+		resp, err = sc.Request(ctx, http.MethodGet, address, &gophercloud.RequestOpts{
+			OkCodes: []int{http.StatusOK, http.StatusMultipleChoices}, KeepResponseBody: true,
+		})
+		if err == nil {
+			break
+		}
+		if try < maxRetries && ctx.Err() == nil && passing(err) && c.sleep(ctx, backoff(try, err)) == nil {
+			continue
+		}
+		if answer, ok := answerOf(err); ok && answer.Actual < 500 && answer.Actual != http.StatusUnauthorized {
+			return 0, errNoDocument // such as a proxy that does not let it through
+		}
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var document struct {
+		Versions []versionDoc `json:"versions"`
+		Version  *versionDoc  `json:"version"`
+	}
+	if json.NewDecoder(io.LimitReader(resp.Body, maxDocument)).Decode(&document) != nil {
+		return 0, errNoDocument
+	}
+	if document.Version != nil {
+		document.Versions = append(document.Versions, *document.Version)
+	}
+	for _, v := range document.Versions {
+		if strings.HasPrefix(v.ID, "v3") {
+			return v.minor(), nil
+		}
+	}
+	return 0, errNoDocument
+}
+
+type versionDoc struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+}
+
+// minor is the highest minor version; 0 when there are no microversions.
+func (v versionDoc) minor() int {
+	digits, ok := strings.CutPrefix(v.Version, "3.")
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
