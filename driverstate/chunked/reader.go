@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/objectstore"
@@ -13,6 +14,8 @@ import (
 
 // readAhead is how much of a stored object is read at once.
 const readAhead = 256 << 10
+
+var readBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readAhead) }}
 
 // damage is a fault of the data on the store, as an error.
 type damage struct {
@@ -53,7 +56,7 @@ type extentReader struct {
 	stored io.ReadCloser
 	source *watched
 	buffer *bufio.Reader
-	plain  io.ReadCloser
+	plain  decoder
 	pos    int64 // in the extent
 }
 
@@ -67,10 +70,12 @@ func (d *Driver) open(ctx context.Context, l *layer, e *Extent) (*extentReader, 
 		return nil, fmt.Errorf("object %s: %w", e.Name, storeError(err))
 	}
 	x := &extentReader{layer: l, extent: e, stored: stored, source: &watched{Reader: stored}}
-	x.buffer = bufio.NewReaderSize(x.source, readAhead)
-	x.plain, err = decoder(e.Compression, x.buffer)
-	if err != nil {
-		return nil, errors.Join(x.fault(err), stored.Close())
+	x.buffer = readBuffers.Get().(*bufio.Reader)
+	x.buffer.Reset(x.source)
+	if x.plain, err = newDecoder(e.Compression, x.buffer); err != nil {
+		err = x.fault(err)
+		x.close()
+		return nil, err
 	}
 	return x, nil
 }
@@ -79,6 +84,8 @@ func (x *extentReader) close() {
 	if x.plain != nil {
 		x.plain.Close()
 	}
+	x.buffer.Reset(nil)
+	readBuffers.Put(x.buffer)
 	x.stored.Close()
 }
 

@@ -7,8 +7,18 @@ import (
 )
 
 // spoolMemory is how much of a spool is held in memory; the rest goes to a
-// file without a name in the directory for temporary files.
+// file without a name.
 const spoolMemory = 4 << 20
+
+// spoolDirs are where that file may lie, the first that takes it: TMPDIR, if
+// set, or the directory for large temporary files, because /tmp is memory on
+// many machines.
+func spoolDirs() []string {
+	if os.Getenv("TMPDIR") != "" {
+		return []string{""}
+	}
+	return []string{"/var/tmp", ""}
+}
 
 // spool keeps what is written to it until it can be stored: a store wants to
 // know the size first, and to read again when it retries.
@@ -32,7 +42,13 @@ func (s *spool) Write(p []byte) (int, error) {
 }
 
 func (s *spool) spill() error {
-	file, err := os.CreateTemp("", "cinder-go-spool-")
+	var file *os.File
+	var err error
+	for _, dir := range spoolDirs() {
+		if file, err = os.CreateTemp(dir, "cinder-go-spool-"); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
