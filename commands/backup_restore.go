@@ -1,0 +1,212 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/commands/output"
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+type restoreClient interface {
+	finder
+	RestoreBackup(ctx context.Context, id string, o client.RestoreOpts) (client.Restore, error)
+	WaitRestore(ctx context.Context, backupID, volumeID string) (client.Backup, client.Volume, error)
+	ManageVolume(ctx context.Context, o client.ManageVolumeOpts) (client.Volume, error)
+	DeleteVolume(ctx context.Context, id string) error
+}
+
+type restoreOptions struct {
+	con    *console
+	print  func(output.View) error
+	client func(context.Context) (restoreClient, error)
+
+	out       outputFlags
+	wait      waitFlags
+	to        string // absolute, or "-"
+	overwrite bool
+	volume    string
+	name      string
+	refs      []string
+}
+
+func newBackupRestore(f *Factory, run runner[restoreOptions]) *cobra.Command {
+	o := &restoreOptions{con: f.con, client: func(ctx context.Context) (restoreClient, error) { return f.Client(ctx) }}
+	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
+	cmd := &cobra.Command{
+		Use:   "backup-restore BACKUP...",
+		Short: "Restore a backup to a file, a device or a volume",
+		Long: `Restore a backup, and for an incremental one the whole chain that it stands on.
+
+On the engine (--standalone, or "cinder-go serve"), say --to:
+
+  --to FILE     a raw image. A new file is called FILE.partial until every
+                block is proven and on disk; zeros become holes
+  --to DEVICE   a block device; needs --overwrite
+  --to -        standard output (only with --standalone)
+
+On a cloud, say --volume ID to restore onto that volume, or --name NAME to
+restore to a new one of that name; without both, a new one is named after the
+backup. THE DATA ON --volume IS REPLACED.
+
+Every block is compared with its hash before it is written: a damaged backup
+ends with exit 9, and the target is not called good. Then it waits until the
+volume's own status tells the outcome: a cloud calls the backup available again
+also when the restore has failed.
+
+It does not change the backup or the store, and does not attach or resize
+volumes. A file that holds data is refused without --overwrite.`,
+		Example: `  cinder-go --standalone --store posix:///srv/backup backup-restore nightly --to /mnt/rescue/volume.raw
+  cinder-go --standalone --store posix:///srv/backup backup-restore nightly --to - | ssh host 'cat > /dev/vg/volume'
+  cinder-go --os-cloud prod backup-restore nightly --name nightly-restored`,
+		Args: atLeastOne,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err = o.check(f, args); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
+		},
+	}
+	fs := cmd.Flags()
+	o.out.addFlags(fs)
+	o.wait.addFlags(fs, 0)
+	fs.StringVar(&o.to, "to", "", "`FILE|DEVICE|-` to write the image to (engine)")
+	fs.BoolVar(&o.overwrite, "overwrite", false, "with --to: the file or device may hold data, which is replaced")
+	fs.StringVar(&o.volume, "volume", "", "`ID` of the volume to restore onto; its data is replaced")
+	fs.StringVar(&o.name, "name", "", "`NAME` of the new volume to restore to")
+	return cmd
+}
+
+func (o *restoreOptions) check(f *Factory, args []string) (err error) {
+	targets := 0
+	for _, t := range []string{o.to, o.volume, o.name} {
+		if t != "" {
+			targets++
+		}
+	}
+	switch {
+	case targets > 1:
+		return usagef("--to, --volume and --name exclude each other")
+	case targets == 1 && len(args) > 1:
+		return usagef("one target takes one backup, not %d", len(args))
+	case o.overwrite && o.to == "":
+		return usagef("--overwrite belongs to --to")
+	case f.g.standalone && targets == 0:
+		return usagef("say where to: --to FILE, DEVICE or -")
+	case o.to == "-" && !f.g.standalone:
+		return usagef("--to - needs --standalone: the bytes do not travel over the API")
+	case o.to == "-" && f.con.io.OutTTY:
+		return usagef("--to - would write the image to the terminal: redirect standard output")
+	case o.to != "" && o.wait.noWait:
+		return usagef("--to and --no-wait exclude each other: the target is let go at the end")
+	}
+	if o.to != "" && o.to != "-" {
+		if o.to, err = filepath.Abs(o.to); err != nil {
+			return err
+		}
+	}
+	if err = o.out.check(restoreColumns()); err != nil {
+		return err
+	}
+	if err = o.wait.check(&f.g); err != nil {
+		return err
+	}
+	o.refs, err = refs(args)
+	return err
+}
+
+func restoreColumns() []output.Column {
+	return []output.Column{
+		{Key: "backup_id", Title: "Backup ID"}, {Key: "volume_id", Title: "Volume ID"},
+		{Key: "volume_name", Title: "Volume Name"}, {Key: "path", Title: "Path"},
+		{Key: "size", Title: "Size"}, {Key: "status", Title: "Status"},
+	}
+}
+
+func runBackupRestore(ctx context.Context, o *restoreOptions) error {
+	c, err := o.client(ctx)
+	if err != nil {
+		return err
+	}
+	items := newBulk(o.con, "backup-restore")
+	view := output.View{Columns: restoreColumns(), Single: len(o.refs) == 1}
+	for _, b := range findAll(ctx, c, o.refs, items) {
+		row, err := o.restore(ctx, c, b)
+		if err == nil {
+			view.Rows = append(view.Rows, row)
+		}
+		items.add(result{id: b.ID, name: nameOf(b), outcome: changed, err: err})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if o.to != "-" && len(view.Rows) > 0 {
+		if err := o.print(view); err != nil {
+			return err
+		}
+	}
+	return items.finish()
+}
+
+func (o *restoreOptions) restore(ctx context.Context, c restoreClient, b client.Backup) ([]any, error) {
+	if o.to != "" {
+		return o.restoreTo(ctx, c, b)
+	}
+	r, err := c.RestoreBackup(ctx, b.ID, client.RestoreOpts{VolumeID: o.volume, Name: o.name})
+	if err != nil {
+		return nil, err
+	}
+	row := func(size int64, status driverstate.VolumeStatus) []any {
+		return []any{b.ID, r.VolumeID, orNil(r.VolumeName), nil, size, string(status)}
+	}
+	if o.wait.noWait {
+		return row(b.Size, driverstate.VolumeRestoring), nil
+	}
+	v, err := o.await(ctx, c, b.ID, r.VolumeID)
+	return row(v.Size, v.Status), err
+}
+
+// restoreTo lends the path to the engine as a volume for the time of the
+// restore.
+func (o *restoreOptions) restoreTo(ctx context.Context, c restoreClient, b client.Backup) ([]any, error) {
+	v, err := c.ManageVolume(ctx, client.ManageVolumeOpts{SourceName: o.to, Name: "restore of " + b.ID, Size: b.Size, Overwrite: o.overwrite})
+	if err != nil {
+		switch {
+		case errors.Is(err, driverstate.ErrConflict):
+			err = withHint(err, "say --overwrite to replace what is there, or name a new file")
+		case errors.Is(err, driverstate.ErrNotFound), errors.Is(err, driverstate.ErrNotSupported):
+			err = withHint(err, "--to works on the engine; on a cloud say --volume ID or --name NAME")
+		}
+		return nil, err
+	}
+	// The row is of no use afterwards, also when interrupted; the data stays.
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		defer cancel()
+		if err := c.DeleteVolume(ctx, v.ID); err != nil {
+			o.con.warn(b.ID, "volume %s could not be released: %v", v.ID, err)
+		}
+	}()
+	if _, err := c.RestoreBackup(ctx, b.ID, client.RestoreOpts{VolumeID: v.ID}); err != nil {
+		return nil, err
+	}
+	done, err := o.await(ctx, c, b.ID, v.ID)
+	return []any{b.ID, v.ID, nil, o.to, b.Size, string(done.Status)}, err
+}
+
+// releaseTimeout bounds the giving back of a target after an interruption.
+const releaseTimeout = 10 * time.Second
+
+func (o *restoreOptions) await(ctx context.Context, c restoreClient, backupID, volumeID string) (v client.Volume, err error) {
+	err = o.wait.within(ctx, fmt.Sprintf("backup %s: restore to volume %s", backupID, volumeID), func(ctx context.Context) (err error) {
+		_, v, err = c.WaitRestore(ctx, backupID, volumeID)
+		return err
+	})
+	return v, err
+}

@@ -1,0 +1,250 @@
+package commands
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/client/clouds"
+	"github.com/cinder-go/cinder-go/client/inproc"
+	"github.com/cinder-go/cinder-go/commands/iostreams"
+	"github.com/cinder-go/cinder-go/commands/output"
+	"github.com/cinder-go/cinder-go/commands/progress"
+	"github.com/cinder-go/cinder-go/commands/prompt"
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/engine"
+)
+
+// lookup reads one variable of the environment.
+type lookup func(string) (string, bool)
+
+// standalonePoll is how often an engine in the same process is asked how far
+// it is: asking costs no network.
+const standalonePoll = 20 * time.Millisecond
+
+// closeTimeout bounds how long an engine may take to leave its rows true.
+const closeTimeout = 30 * time.Second
+
+// Factory makes what commands need, when they need it: the client of the
+// target that the global flags name is connected at the first call.
+type Factory struct {
+	con    *console
+	env    lookup
+	now    func() time.Time
+	prompt prompt.Prompter
+	g      globalFlags
+
+	client *client.Client
+	engine *engine.Engine
+}
+
+func newFactory(s *iostreams.Streams, env lookup, now func() time.Time) *Factory {
+	return &Factory{con: &console{io: s}, env: env, now: now, prompt: prompt.New(s)}
+}
+
+// prepare runs before every verb, when the flags are known.
+func (f *Factory) prepare(cmd *cobra.Command, _ []string) error {
+	if err := f.g.complete(cmd.Flags(), f.env); err != nil {
+		return err
+	}
+	f.con.quiet, f.con.jsonEvents = f.g.quiet, f.g.jsonEvents
+	f.con.io.SetColor(f.g.colorMode, f.env)
+	mode := progress.ModePlain
+	switch {
+	case f.g.jsonEvents:
+		mode = progress.ModeJSON
+	case f.g.quiet:
+		mode = progress.ModeNone
+	}
+	f.con.renderer = progress.New(f.con.io, mode, f.now)
+	return nil
+}
+
+// Client returns the client of the target, connecting it the first time.
+func (f *Factory) Client(ctx context.Context) (*client.Client, error) {
+	if f.client != nil {
+		return f.client, nil
+	}
+	// Admins mean any project's backup by its name; of others the server
+	// ignores the wish.
+	opts := client.Options{AllProjects: true, Logger: f.logger()}
+	var (
+		sc  *gophercloud.ServiceClient
+		err error
+	)
+	switch {
+	case f.g.standalone:
+		if err := f.startEngine(ctx); err != nil {
+			return nil, err
+		}
+		opts.PollInterval = standalonePoll
+		sc, err = clouds.NoAuth("http://inproc/v3", "", "", f.traced(inproc.Transport(f.engine.Handler())))
+	case f.g.isNoAuth():
+		o := f.g.cloud
+		sc, err = clouds.NoAuth(o.Endpoint, o.Username, or(o.ProjectID, o.ProjectName), f.traced(f.g.transport()))
+	default:
+		o := f.g.cloud
+		o.Timeout, o.UserAgent = f.g.timeout, "cinder-go/"+version
+		if f.g.debug {
+			o.Debug = f.con.io.Err
+		}
+		sc, err = clouds.Connect(ctx, o)
+	}
+	if err != nil {
+		return nil, connectError(ctx, err)
+	}
+	f.client = client.New(sc, opts)
+	return f.client, nil
+}
+
+// traced shows requests and answers when asked to debug.
+func (f *Factory) traced(rt http.RoundTripper) http.RoundTripper {
+	if !f.g.debug {
+		return rt
+	}
+	return clouds.DebugTransport(rt, f.con.io.Err)
+}
+
+// connectError is wrong usage when the settings cannot work, else what the
+// cloud answered.
+func connectError(ctx context.Context, err error) error {
+	var settings *clouds.SettingsError
+	if errors.As(err, &settings) {
+		return withHint(&usageError{errors.New(settings.Text)}, settings.Hint)
+	}
+	return client.Explain(ctx, err)
+}
+
+func (f *Factory) startEngine(ctx context.Context) error {
+	cfg, err := f.engineConfig()
+	if err != nil {
+		return err
+	}
+	cfg.Stdout = f.con.io.Out
+	f.engine, err = engine.Start(ctx, cfg)
+	if errors.Is(err, driverstate.ErrInvalidInput) {
+		return &usageError{err}
+	}
+	return err
+}
+
+// engineConfig is what the global flags say of the engine.
+func (f *Factory) engineConfig() (engine.Config, error) {
+	if f.g.store == "" {
+		return engine.Config{}, usagef("the engine needs --store URL, such as --store posix:///var/lib/cinder/backup")
+	}
+	dir := f.g.stateDir
+	if dir == "" {
+		home, err := stateHome(f.env)
+		if err != nil {
+			return engine.Config{}, err
+		}
+		sum := sha256.Sum256([]byte(f.g.store))
+		dir = filepath.Join(home, "cinder-go", hex.EncodeToString(sum[:])[:16])
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return engine.Config{}, err
+	}
+	return engine.Config{
+		StateDir: dir, StoreURL: f.g.store, StoreReadOnly: f.g.readOnly,
+		Observer: f.con, Logger: f.logger(), Now: f.now,
+	}, nil
+}
+
+// stateHome is the XDG state directory.
+func stateHome(env lookup) (string, error) {
+	if dir, _ := env("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return dir, nil
+	}
+	home, _ := env("HOME")
+	if home == "" {
+		return "", usagef("neither XDG_STATE_HOME nor HOME is set: say --state-dir DIR")
+	}
+	return filepath.Join(home, ".local", "state"), nil
+}
+
+func (f *Factory) logger() *slog.Logger {
+	if !f.g.debug {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(f.con.io.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// close ends the engine, if there is one, after what it is doing is written
+// down. It goes on when ctx has ended.
+func (f *Factory) close(ctx context.Context) error {
+	f.con.clear()
+	if f.engine == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	err := f.engine.Close(ctx)
+	f.engine, f.client = nil, nil
+	return err
+}
+
+// printer is how the data of a verb is written.
+func (f *Factory) printer(o *outputFlags) output.Printer {
+	p := output.Printer{Format: o.format, Columns: o.columns, Out: f.con.io.Out}
+	if f.con.io.OutTTY {
+		p.Width = f.con.io.OutWidth()
+	}
+	return p
+}
+
+func (g *globalFlags) transport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = g.timeout
+	t.TLSClientConfig = &tls.Config{InsecureSkipVerify: g.cloud.Insecure}
+	return t
+}
+
+// isNoAuth reports whether the target is an endpoint that asks for no token.
+func (g *globalFlags) isNoAuth() bool {
+	o := g.cloud
+	if o.Endpoint == "" {
+		return false
+	}
+	switch g.authType {
+	case "noauth", "none":
+		return true
+	}
+	return o.AuthURL == "" && o.Cloud == "" && o.Token == ""
+}
+
+// isCloud reports whether the target is a cloud with projects.
+func (g *globalFlags) isCloud() bool { return !g.standalone && !g.isNoAuth() }
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func truth(env lookup, name string) (bool, error) {
+	s, ok := env(name)
+	if !ok || s == "" {
+		return false, nil
+	}
+	v, err := strconv.ParseBool(strings.ToLower(s))
+	if err != nil {
+		return false, fmt.Errorf("%s=%q is neither true nor false", name, s)
+	}
+	return v, nil
+}

@@ -1,0 +1,131 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/cinder-go/cinder-go/commands/output"
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// outputFlags are the flags of every verb that writes data.
+type outputFlags struct {
+	formatName string
+	columns    []string
+	format     output.Format
+}
+
+func (o *outputFlags) addFlags(fs *pflag.FlagSet) {
+	fs.StringVarP(&o.formatName, "format", "f", string(output.Table), "`FORMAT` of the output: "+strings.Join(output.Formats, ", "))
+	fs.StringArrayVarP(&o.columns, "column", "c", nil, "only this `COLUMN`, by key or heading; may be repeated")
+}
+
+// check refuses a format or a column that does not exist, before anything is
+// done.
+func (o *outputFlags) check(columns []output.Column) error {
+	format, err := output.ParseFormat(o.formatName)
+	if err != nil {
+		return &usageError{err}
+	}
+	o.format = format
+	if err := (output.Printer{Columns: o.columns}).Check(columns); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// waitFlags are the flags of every verb whose outcome comes later than the
+// answer.
+type waitFlags struct {
+	noWait  bool
+	timeout time.Duration
+}
+
+func (w *waitFlags) addFlags(fs *pflag.FlagSet, otherwise time.Duration) {
+	fs.BoolVar(&w.noWait, "no-wait", false, "end when the request is accepted, without looking at what becomes of it")
+	fs.DurationVar(&w.timeout, "wait-timeout", otherwise, "give up waiting for the outcome of one backup after this long; 0 waits without limit")
+}
+
+func (w *waitFlags) check(g *globalFlags) error {
+	if w.timeout < 0 {
+		return usagef("--wait-timeout must not be negative")
+	}
+	if w.noWait && g.standalone {
+		return usagef("--no-wait needs a server: with --standalone the engine ends with the command")
+	}
+	return nil
+}
+
+// within runs wait under the limit. Running out of time is ErrNotApplied: the
+// request was accepted and nothing came of it yet.
+func (w *waitFlags) within(ctx context.Context, what string, wait func(context.Context) error) error {
+	limited := ctx
+	if w.timeout > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, w.timeout)
+		defer cancel()
+	}
+	err := wait(limited)
+	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+		return driverstate.Fail(driverstate.ErrNotApplied, fmt.Sprintf("%s: still under way after %s", what, w.timeout))
+	}
+	return err
+}
+
+// refs checks the positional arguments of a verb that takes backups by id or
+// name, and drops repetitions.
+func refs(args []string) ([]string, error) {
+	seen := make(map[string]bool, len(args))
+	var out []string
+	for _, a := range args {
+		if strings.TrimSpace(a) == "" {
+			return nil, usagef("a backup's id or name is empty")
+		}
+		if !seen[a] {
+			seen[a] = true
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+// atLeastOne is for verbs that need a backup.
+func atLeastOne(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("say which backup, by id or name")
+	}
+	return nil
+}
+
+// refsOrAll is for verbs that take backups or --all, not both and not none.
+func refsOrAll(args []string, all bool) error {
+	switch {
+	case all && len(args) > 0:
+		return usagef("--all and backups by name exclude each other")
+	case !all && len(args) == 0:
+		return usagef("say which backup, by id or name, or --all")
+	}
+	return nil
+}
+
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usagef("%s", what)
+		}
+		return nil
+	}
+}
+
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("there is nothing to do with %q here", args[0])
+	}
+	return nil
+}

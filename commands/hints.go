@@ -1,0 +1,80 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// hintedError carries a next command that only the verb could know.
+type hintedError struct {
+	err  error
+	hint string
+}
+
+func (e *hintedError) Error() string { return e.err.Error() }
+func (e *hintedError) Unwrap() error { return e.err }
+
+func withHint(err error, hint string) error {
+	if err == nil || hint == "" {
+		return err
+	}
+	return &hintedError{err, hint}
+}
+
+// hintFor turns an error into a next command, or "" when none would help.
+func hintFor(err error) string {
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		return hinted.hint
+	}
+	if errors.Is(err, context.Canceled) {
+		return ""
+	}
+	for _, h := range []struct {
+		kind error
+		hint string
+	}{
+		{errNeedsYes, "look first with --dry-run, then say --yes"},
+		{driverstate.ErrNotApplied, "cinder-go backup-show " + backupOf(err) + " shows the status and the reason"},
+		{driverstate.ErrHasDependents, "delete the incremental backups that stand on it first: cinder-go backup-list"},
+		{driverstate.ErrServiceDown, "cinder-go service-list shows which services are up"},
+		{driverstate.ErrForbidden, "this needs the admin role; check the credentials (--os-cloud, OS_*)"},
+		{driverstate.ErrCorrupt, "cinder-go backup-verify " + backupOf(err) + " -f json tells what is damaged, object by object"},
+		{driverstate.ErrReadOnly, "leave out --read-only to let this verb write to the store"},
+		{driverstate.ErrUnavailable, "without the cloud: cinder-go --standalone --store posix:///PATH backup-manageable-list"},
+		{driverstate.ErrNotFound, "cinder-go backup-list"},
+	} {
+		if errors.Is(err, h.kind) {
+			return h.hint
+		}
+	}
+	return ""
+}
+
+// hintOr is the hint of the verb for an error that says the target cannot do
+// it, and the general hint for any other.
+func hintOr(err error, verb string) string {
+	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrNotSupported) {
+		return verb
+	}
+	return hintFor(err)
+}
+
+// backupOf is the id of the backup that err is about, or a word in its place.
+func backupOf(err error) string {
+	var named *driverstate.Error
+	if errors.As(err, &named) && named.Resource == "backup" && named.ID != "" {
+		return named.ID
+	}
+	var answered *client.Error
+	if errors.As(err, &answered) && answered.Resource == "backup" && answered.ID != "" {
+		return answered.ID
+	}
+	return "BACKUP"
+}

@@ -1,0 +1,140 @@
+package commands
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/cinder-go/cinder-go"
+
+// mayImport says what each package may import besides the standard library. A
+// name that ends in /... allows everything below it. Packages of this module
+// are named from its root.
+var mayImport = map[string][]string{
+	"cmd/cinder-go": {"commands", "commands/iostreams"},
+	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/doc"},
+
+	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/engine", "commands/...",
+		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg},
+	"commands/iostreams": {"golang.org/x/term"},
+	"commands/output":    {"commands/iostreams", tablewriterPkg + "/...", "gopkg.in/yaml.v3"},
+	"commands/prompt":    {"commands/iostreams", surveyPkg + "/..."},
+	"commands/progress":  {"commands/iostreams", "driverstate"},
+
+	"client":            {"driverstate", gophercloudPkg + "/...", "client/workers", "client/manageable"},
+	"client/clouds":     {gophercloudPkg + "/..."},
+	"client/workers":    {gophercloudPkg + "/..."},
+	"client/manageable": {gophercloudPkg + "/..."},
+	"client/inproc":     {},
+
+	"driverstate":               {},
+	"driverstate/api":           {"driverstate", uuidPkg},
+	"driverstate/manager":       {"driverstate", "driverstate/db", uuidPkg, "golang.org/x/sync/..."},
+	"driverstate/db":            {"driverstate"},
+	"driverstate/db/sqlite":     {"driverstate", "driverstate/db", "github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
+	"driverstate/objectstore":   {"golang.org/x/sys/..."},
+	"driverstate/chunked":       {"driverstate", "driverstate/objectstore", "github.com/klauspost/compress/...", "github.com/cosnicolaou/pbzip2/...", "github.com/dsnet/compress/...", "golang.org/x/sync/..."},
+	"driverstate/drivers/posix": {"driverstate", "driverstate/objectstore", "driverstate/chunked", "golang.org/x/sys/..."},
+	"driverstate/drivers":       {"driverstate", "driverstate/objectstore", "driverstate/chunked", "driverstate/drivers/..."},
+	"driverstate/volume":        {"driverstate", "golang.org/x/sys/..."},
+	"driverstate/engine":        {"driverstate/..."},
+
+	"testdata/drillstore": {"github.com/klauspost/compress/zstd"},
+}
+
+// Libraries that one package alone may know.
+const (
+	cobraPkg       = "github.com/spf13/cobra"
+	gophercloudPkg = "github.com/gophercloud/gophercloud/v2"
+	tablewriterPkg = "github.com/olekukonko/tablewriter"
+	surveyPkg      = "github.com/AlecAivazis/survey/v2"
+	uuidPkg        = "github.com/google/uuid"
+)
+
+// testOnly are packages that no program may contain.
+var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectstore/storetest", "driverstate/db/dbtest", "testdata/corpus"}
+
+// onlyIn holds rules that are narrower than a package: who of commands may
+// import what.
+var onlyIn = map[string][]string{
+	module + "/driverstate/engine":  {"factory.go", "serve.go"},
+	module + "/testdata/drillstore": {"drill.go", "drill_steps.go", "drill_repair.go"},
+	gophercloudPkg:                  {"factory.go"},
+}
+
+func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
+	list := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	list.Dir = ".."
+	raw, err := list.Output()
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for d := json.NewDecoder(strings.NewReader(string(raw))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if slices.Contains(testOnly, name) {
+			continue
+		}
+		allowed, known := mayImport[name]
+		if !assert.True(t, known, "package %s is not in the table", name) {
+			continue
+		}
+		seen[name] = true
+		for _, path := range p.Imports {
+			path = strings.TrimPrefix(path, module+"/")
+			local := len(path) > 0 && (strings.HasPrefix(path, "driverstate") || strings.HasPrefix(path, "commands") ||
+				strings.HasPrefix(path, "client") || strings.HasPrefix(path, "testdata"))
+			if !local && !strings.Contains(strings.Split(path, "/")[0], ".") {
+				continue // the standard library
+			}
+			assert.True(t, slices.ContainsFunc(allowed, func(rule string) bool { return allows(rule, path) }),
+				"%s imports %s, which the table does not allow", name, path)
+		}
+	}
+	assert.True(t, seen["commands"] && seen["driverstate"], "go list has found the module")
+}
+
+func allows(rule, path string) bool {
+	if below, ok := strings.CutSuffix(rule, "/..."); ok {
+		return path == below || strings.HasPrefix(path, below+"/")
+	}
+	return path == rule
+}
+
+func TestOnlySomeFilesOfCommandsKnowTheEngine(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range file.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			if allowed, narrow := onlyIn[path]; narrow {
+				assert.Contains(t, allowed, name, "%s imports %s", name, path)
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cinder-go/cinder-go/commands/iostreams"
+)
+
+// Groups of verbs in the help.
+const (
+	groupLook    = "look"
+	groupRepair  = "repair"
+	groupRecover = "recover"
+	groupOther   = "other"
+)
+
+// NewRoot returns the command tree, for documentation and completion. Its
+// commands write to s.
+func NewRoot(s *iostreams.Streams) *cobra.Command {
+	return newRoot(newFactory(s, func(string) (string, bool) { return "", false }, nil))
+}
+
+func newRoot(f *Factory) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cinder-go",
+		Short: "recover, repair and move OpenStack Cinder backups",
+		Long: `cinder-go is for OpenStack Cinder backups in trouble: stuck in a status, refused by
+a dead host, or orphaned because the database is gone.
+
+Every verb works on any of three targets:
+
+  a cloud        credentials in OS_* variables, or --os-cloud NAME of clouds.yaml
+  an endpoint    --os-endpoint URL, without Keystone (such as "cinder-go serve")
+  a store        --standalone --store URL: the engine in this process, no cloud needed
+
+Data goes to standard output, everything else to standard error. Verbs that
+change something wait for the real outcome and end with a summary line.
+The store is never written except by the verb that says so.`,
+		Example: `  cinder-go --standalone --store posix:///srv/backup backup-manageable-list
+  cinder-go --os-cloud prod backup-reset-state --state error nightly
+  cinder-go drill`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: f.prepare,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no verb %q", args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetIn(f.con.io.In)
+	root.SetOut(f.con.io.Out)
+	root.SetErr(f.con.io.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	f.g.addFlags(root.PersistentFlags())
+	root.AddGroup(
+		&cobra.Group{ID: groupLook, Title: "Look:"},
+		&cobra.Group{ID: groupRepair, Title: "Repair:"},
+		&cobra.Group{ID: groupRecover, Title: "Recover:"},
+		&cobra.Group{ID: groupOther, Title: "Other:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupLook,
+		newBackupList(f, runBackupList),
+		newBackupShow(f, runBackupShow),
+		newServiceList(f, runServiceList),
+	)
+	add(groupRepair,
+		newBackupResetState(f, runBackupResetState),
+		newBackupForceDelete(f, runBackupForceDelete),
+		newWorkersCleanup(f, runWorkersCleanup),
+	)
+	add(groupRecover,
+		newManageableList(f, runManageableList),
+		newBackupManage(f, runBackupManage),
+		newBackupVerify(f, runBackupVerify),
+		newBackupRestore(f, runBackupRestore),
+		newBackupExport(f, runBackupExport),
+		newBackupImport(f, runBackupImport),
+	)
+	add(groupOther,
+		newServe(f, runServe),
+		newDrill(f, runDrill),
+		newVersion(f),
+		newCompletion(f),
+	)
+	root.SetHelpCommandGroupID(groupOther)
+	return root
+}
+
+// runner is what a verb does once its options are complete.
+type runner[O any] func(context.Context, *O) error
