@@ -96,11 +96,14 @@ func Explain(ctx context.Context, err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	e := (&call{}).fail(ctx, err)
-	if errors.As(e, &known) && known.Status == 0 && known.kind == driverstate.ErrUnavailable && !isTransport(err) {
+	if _, refused := answerOf(err); !refused && !isTransport(err) {
 		return err // not from the network, such as a file that is missing
 	}
-	return e
+	explained := (&call{}).fail(ctx, err)
+	if ctx.Err() == nil && errors.As(explained, &known) {
+		known.Message, known.cause = err.Error(), err // its own words say what was tried
+	}
+	return explained
 }
 
 func (k *call) notFound() error {
@@ -191,7 +194,7 @@ func readFault(body []byte) (name, message string) {
 
 var (
 	serviceGone = regexp.MustCompile(`^Service .* could not be found( on host .*)?\.$`)
-	versionsAre = regexp.MustCompile(`Minimum is ([\d.]+) and maximum is ([\d.]+)`)
+	versionsAre = regexp.MustCompile(`Minimum is (\d+\.\d+) and maximum is (\d+\.\d+)`)
 )
 
 // genericNotFound is Cinder's answer to a call that its version does not have.
@@ -244,8 +247,12 @@ func (k *call) kind(e *Error) error {
 			return driverstate.ErrServiceDown
 		}
 	}
-	if e.Status >= 500 {
+	switch {
+	case e.Status >= 500:
 		return driverstate.ErrUnavailable
+	case e.Status < 400:
+		e.Message = "the endpoint leads elsewhere: does its URL end in /v3 or /v3/PROJECT_ID?"
+		return driverstate.ErrNotSupported
 	}
 	return driverstate.ErrInvalidInput
 }

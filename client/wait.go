@@ -143,4 +143,3 @@ func reason(b Backup) string {
 	}
 	return *b.FailReason
 }
-

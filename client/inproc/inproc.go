@@ -27,9 +27,9 @@ type transport struct{ handler http.Handler }
 
 // RoundTrip serves one request.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Context().Err(); err != nil {
+	if r.Context().Err() != nil {
 		closeBody(r)
-		return nil, err
+		return nil, context.Cause(r.Context())
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	reader, writer := io.Pipe()
@@ -42,14 +42,15 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case <-w.ready:
 	case <-ctx.Done():
-		body.stop(context.Cause(ctx))
+		body.Close()
 		return nil, context.Cause(ctx)
 	}
 	if w.failed != nil {
-		body.stop(w.failed)
+		body.Close()
 		return nil, w.failed
 	}
-	body.release = context.AfterFunc(r.Context(), func() { body.stop(context.Cause(r.Context())) })
+	// Closing the writing end lets the reader see why.
+	body.release = context.AfterFunc(ctx, func() { writer.CloseWithError(context.Cause(ctx)) })
 	return w.answer(r, body), nil
 }
 
@@ -176,11 +177,6 @@ func (b *body) Close() error {
 	if b.release != nil {
 		b.release()
 	}
-	b.stop(context.Canceled)
-	return nil
-}
-
-func (b *body) stop(cause error) {
-	b.cancel(cause)
-	b.PipeReader.CloseWithError(cause)
+	b.cancel(context.Canceled)
+	return b.PipeReader.Close()
 }
