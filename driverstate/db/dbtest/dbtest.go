@@ -2,8 +2,6 @@
 package dbtest
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -28,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) db.DB) {
 		"an update needs one of the expected statuses":            compareAndSet,
 		"of many updates from one status one succeeds":            oneWinner,
 		"pages cover every row once":                              pages,
+		"ten thousand rows are listed by pages":                   tenThousand,
 		"filters compare columns and unknown ones select nothing": filters,
 		"volumes":                       volumes,
 		"services keep their disabling": services,
@@ -37,6 +36,11 @@ func Run(t *testing.T, open func(t *testing.T) db.DB) {
 		"a job runs once, after the commit, with its arguments": jobs,
 		"stop cancels a running job and waits for it":           stop,
 		"discarded jobs do not run":                             discard,
+		"a job starts on commit, not at the next poll":          prompt,
+		"at most so many jobs run at once":                      parallel,
+		"stop gives up in time and can be called again":         stopTwice,
+		"a transaction sees its own writes, others do not":      isolation,
+		"many writers at once all succeed":                      writers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -135,49 +139,76 @@ func oneWinner(t *testing.T, d db.DB) {
 	assert.Equal(t, 1, won)
 }
 
-func pages(t *testing.T, d db.DB) {
-	ctx := t.Context()
-	require.NoError(t, d.Update(ctx, func(tx db.Tx) error {
-		for n := range 2000 {
+// fill writes n backups, every fifth without a name.
+func fill(t *testing.T, d db.DB, n int) {
+	t.Helper()
+	require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error {
+		for n := range n {
 			b := backup(n)
 			if n%5 == 0 {
 				b.Name = nil
 			}
-			if err := tx.BackupCreate(ctx, b); err != nil {
+			if err := tx.BackupCreate(t.Context(), b); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
-	for _, sort := range [][]driverstate.SortKey{
-		nil, {{Column: "display_name"}}, {{Column: "size", Ascending: true}}, {{Column: "volume_id", Ascending: true}, {Column: "id"}},
-	} {
-		whole, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: sort})
-		require.NoError(t, err)
-		require.Len(t, whole, 2000)
-		var paged []string
-		for marker := ""; ; {
-			page, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: sort, Limit: 333, Marker: marker})
-			require.NoError(t, err)
-			if len(page) == 0 {
-				break
-			}
-			for _, b := range page {
-				paged = append(paged, b.ID)
-			}
-			marker = page[len(page)-1].ID
-		}
-		var want []string
-		for _, b := range whole {
-			want = append(want, b.ID)
-		}
-		assert.Equal(t, want, paged)
+}
+
+// covers walks the pages of an order and wants the whole list in its order.
+func covers(t *testing.T, d db.DB, sort []driverstate.SortKey, limit, rows int) {
+	t.Helper()
+	whole, err := d.BackupGetAll(t.Context(), driverstate.BackupFilter{Sort: sort})
+	require.NoError(t, err)
+	require.Len(t, whole, rows)
+	want := make([]string, 0, rows)
+	for _, b := range whole {
+		want = append(want, b.ID)
 	}
+	var paged []string
+	for marker := ""; ; marker = paged[len(paged)-1] {
+		page, err := d.BackupGetAll(t.Context(), driverstate.BackupFilter{Sort: sort, Limit: limit, Marker: marker})
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		require.LessOrEqual(t, len(page), limit)
+		for _, b := range page {
+			paged = append(paged, b.ID)
+		}
+	}
+	assert.Equal(t, want, paged)
+}
+
+func tenThousand(t *testing.T, d db.DB) {
+	fill(t, d, 10_000)
+	covers(t, d, nil, 1000, 10_000)
+}
+
+func pages(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	fill(t, d, 500)
+	for _, sort := range [][]driverstate.SortKey{
+		{{Column: "display_name"}},
+		{{Column: "display_name", Ascending: true}},
+		{{Column: "size", Ascending: true}},
+		{{Column: "volume_id", Ascending: true}, {Column: "id"}},
+		{{Column: "created_at", Ascending: true}},
+		{{Column: "status"}, {Column: "data_timestamp", Ascending: true}},
+	} {
+		covers(t, d, sort, 83, 500)
+	}
+	newest, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Limit: 2})
+	require.NoError(t, err)
+	require.Len(t, newest, 2)
+	// created_at goes by n modulo 60: the newest are 479, 419, ... by id.
+	assert.Equal(t, []string{id(479), id(419)}, []string{newest[0].ID, newest[1].ID})
 	offset, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: []driverstate.SortKey{{Column: "size", Ascending: true}}, Offset: 10, Limit: 1})
 	require.NoError(t, err)
 	require.Len(t, offset, 1)
 	assert.Equal(t, id(10), offset[0].ID)
-	_, err = d.BackupGetAll(ctx, driverstate.BackupFilter{Marker: id(9999)})
+	_, err = d.BackupGetAll(ctx, driverstate.BackupFilter{Marker: id(99999)})
 	require.ErrorIs(t, err, driverstate.ErrNotFound)
 	_, err = d.BackupGetAll(ctx, driverstate.BackupFilter{Sort: []driverstate.SortKey{{Column: "1; DROP TABLE backups"}}})
 	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
@@ -296,96 +327,4 @@ func verifications(t *testing.T, d db.DB) {
 	assert.Equal(t, v, got)
 	_, err = d.VerificationGet(ctx, id(9))
 	require.ErrorIs(t, err, driverstate.ErrNotFound)
-}
-
-func rollback(t *testing.T, d db.DB) {
-	ctx := t.Context()
-	ran := make(chan db.Job, 2)
-	work(t, d, func(_ context.Context, j db.Job) error { ran <- j; return nil })
-	boom := errors.New("boom")
-	require.ErrorIs(t, d.Update(ctx, func(tx db.Tx) error {
-		require.NoError(t, tx.BackupCreate(ctx, backup(1)))
-		require.NoError(t, tx.JobInsert(ctx, &db.Job{Kind: db.JobDelete, Queue: "h@x#y", BackupID: id(1)}))
-		return boom
-	}), boom)
-	_, err := d.BackupGet(ctx, id(1))
-	require.ErrorIs(t, err, driverstate.ErrNotFound)
-	insert(t, d, db.Job{Kind: db.JobReset, Queue: "h@x#y", BackupID: id(2)})
-	assert.Equal(t, db.JobReset, receive(t, ran).Kind, "the job of the failed transaction must not come first")
-}
-
-func jobs(t *testing.T, d db.DB) {
-	ran := make(chan db.Job, 10)
-	work(t, d, func(_ context.Context, j db.Job) error {
-		ran <- j
-		if j.Kind == db.JobVerify {
-			panic("a handler that panics")
-		}
-		return errors.New("a job that fails is not tried again")
-	})
-	insert(t, d, db.Job{Kind: db.JobVerify, Queue: "h@x#y"})
-	receive(t, ran)
-	want := db.Job{Kind: db.JobRestore, Queue: "h@x#y", BackupID: id(1), VolumeID: id(2), Args: []byte(`{"a":1}`)}
-	insert(t, d, want)
-	got := receive(t, ran)
-	assert.NotZero(t, got.ID)
-	got.ID = 0
-	assert.Equal(t, want, got)
-	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "another host", BackupID: id(4)})
-	insert(t, d, db.Job{Kind: db.JobDelete, Queue: "h@x#y", BackupID: id(3)})
-	assert.Equal(t, id(3), receive(t, ran).BackupID)
-	assert.Empty(t, ran)
-}
-
-func stop(t *testing.T, d db.DB) {
-	started, ended := make(chan db.Job, 1), make(chan db.Job, 1)
-	queue := work(t, d, func(ctx context.Context, j db.Job) error {
-		started <- j
-		<-ctx.Done()
-		ended <- j
-		return ctx.Err()
-	})
-	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "h@x#y", BackupID: id(1)})
-	receive(t, started)
-	require.NoError(t, queue.Stop(t.Context()))
-	assert.Len(t, ended, 1, "stop waits for the handler")
-}
-
-func discard(t *testing.T, d db.DB) {
-	ctx := t.Context()
-	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "h@x#y", BackupID: id(1)})
-	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "other", BackupID: id(1)})
-	require.NoError(t, d.Update(ctx, func(tx db.Tx) error {
-		n, err := tx.JobsDiscardUnfinished(ctx, "h@x#y")
-		assert.Equal(t, 1, n)
-		return err
-	}))
-	ran := make(chan db.Job, 2)
-	work(t, d, func(_ context.Context, j db.Job) error { ran <- j; return nil })
-	insert(t, d, db.Job{Kind: db.JobDelete, Queue: "h@x#y", BackupID: id(2)})
-	assert.Equal(t, db.JobDelete, receive(t, ran).Kind)
-}
-
-func work(t *testing.T, d db.DB, handle func(context.Context, db.Job) error) db.Queue {
-	t.Helper()
-	queue, err := d.Work(t.Context(), "h@x#y", 2, handle)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, queue.Stop(context.Background())) })
-	return queue
-}
-
-func insert(t *testing.T, d db.DB, j db.Job) {
-	t.Helper()
-	require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error { return tx.JobInsert(t.Context(), &j) }))
-}
-
-func receive(t *testing.T, from <-chan db.Job) db.Job {
-	t.Helper()
-	select {
-	case j := <-from:
-		return j
-	case <-time.After(patience):
-		require.FailNow(t, "no job came")
-		return db.Job{}
-	}
 }

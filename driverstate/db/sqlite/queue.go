@@ -6,7 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"sync"
+	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -16,10 +16,16 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-// pollInterval is how often the queue is looked at for jobs. SQLite cannot
-// notify; one indexed query of some 50 µs each 20 ms costs a quarter of a
-// percent of a core.
-const pollInterval = 20 * time.Millisecond
+const (
+	// fetchCooldown is the least time between two looks at the queue.
+	fetchCooldown = 2 * time.Millisecond
+	// pollInterval is how soon a job starts whose wake was lost, because the
+	// look that followed it failed.
+	pollInterval = time.Second
+	// rescueAfter keeps River's rescue off jobs that take long: it would take
+	// a restore of more than an hour for stuck and discard its job.
+	rescueAfter = 10 * 365 * 24 * time.Hour
+)
 
 // jobArgs is a db.Job as River keeps it; River's kind is the job's.
 type jobArgs struct{ db.Job }
@@ -40,17 +46,20 @@ type transaction struct {
 	rows
 	tx     *sql.Tx
 	insert *river.Client[*sql.Tx]
+	queues []string // that jobs were inserted into, to be woken on commit
 }
 
 // JobInsert queues j with the transaction.
 func (t *transaction) JobInsert(ctx context.Context, j *db.Job) error {
 	// One attempt: a job records its failure in its rows, and what a dead
 	// process left is judged at the next start.
-	done, err := t.insert.InsertTx(ctx, t.tx, jobArgs{*j}, &river.InsertOpts{MaxAttempts: 1, Queue: queueName(j.Queue)})
+	queue := queueName(j.Queue)
+	done, err := t.insert.InsertTx(ctx, t.tx, jobArgs{*j}, &river.InsertOpts{MaxAttempts: 1, Queue: queue})
 	if err != nil {
 		return fmt.Errorf("queueing %s of backup %s: %w", j.Kind, j.BackupID, err)
 	}
 	j.ID = done.Job.ID
+	t.queues = append(t.queues, queue)
 	return nil
 }
 
@@ -85,44 +94,51 @@ func (w *worker) Work(ctx context.Context, j *river.Job[jobArgs]) error {
 	return nil
 }
 
-// Work works queue until it is stopped.
+// Work works queue until it is stopped, whatever becomes of ctx.
 func (d *DB) Work(ctx context.Context, queue string, parallel int, handle func(context.Context, db.Job) error) (db.Queue, error) {
 	workers := river.NewWorkers()
 	for _, kind := range jobKinds {
 		river.AddWorkerArgs(workers, jobArgs{db.Job{Kind: kind}}, &worker{handle: handle})
 	}
-	client, err := river.NewClient(riversqlite.New(d.pool), &river.Config{
-		Logger:            d.logger,
-		Queues:            map[string]river.QueueConfig{queueName(queue): {MaxWorkers: parallel}},
-		Workers:           workers,
-		FetchCooldown:     pollInterval / 4,
-		FetchPollInterval: pollInterval,
-		JobTimeout:        -1,
-		ErrorHandler:      panicLogger{d},
+	name := queueName(queue)
+	listener, err := newListener(name)
+	if err != nil {
+		return nil, fmt.Errorf("queue of %s: %w", queue, err)
+	}
+	client, err := river.NewClient[*sql.Tx](listening{riversqlite.New(d.pool), listener}, &river.Config{
+		Logger:               d.logger,
+		Queues:               map[string]river.QueueConfig{name: {MaxWorkers: parallel}},
+		Workers:              workers,
+		FetchCooldown:        fetchCooldown,
+		FetchPollInterval:    pollInterval,
+		JobTimeout:           -1,
+		RescueStuckJobsAfter: rescueAfter,
+		ErrorHandler:         panicLogger{d.logger},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("queue of %s: %w", queue, err)
 	}
-	// River's own context must outlive the caller's start-up context: Stop ends it.
+	// A commit from here on is heard, one before it is seen by the first look.
+	d.listeners.add(name, listener)
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		d.listeners.remove(name, listener)
 		return nil, fmt.Errorf("queue of %s: %w", queue, err)
 	}
-	return &running{client: client}, nil
+	return &running{client: client, forget: func() { d.listeners.remove(name, listener) }}, nil
 }
 
 type running struct {
 	client *river.Client[*sql.Tx]
-	once   sync.Once
-	err    error
+	forget func()
 }
 
-// Stop implements db.Queue.
+// Stop implements db.Queue. After a Stop that ran out of time another waits on.
 func (r *running) Stop(ctx context.Context) error {
-	r.once.Do(func() { r.err = r.client.StopAndCancel(ctx) })
-	return r.err
+	r.forget()
+	return r.client.StopAndCancel(ctx)
 }
 
-type panicLogger struct{ d *DB }
+type panicLogger struct{ logger *slog.Logger }
 
 // HandleError implements river.ErrorHandler. The manager has told of the error.
 func (p panicLogger) HandleError(context.Context, *rivertype.JobRow, error) *river.ErrorHandlerResult {
@@ -131,6 +147,6 @@ func (p panicLogger) HandleError(context.Context, *rivertype.JobRow, error) *riv
 
 // HandlePanic implements river.ErrorHandler.
 func (p panicLogger) HandlePanic(ctx context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
-	p.d.logger.ErrorContext(ctx, "a job panicked", "kind", job.Kind, "job", job.ID, "panic", value, "trace", trace)
+	p.logger.ErrorContext(ctx, "a job panicked", "kind", job.Kind, "job", job.ID, "panic", value, "trace", trace)
 	return &river.ErrorHandlerResult{SetCancelled: true}
 }

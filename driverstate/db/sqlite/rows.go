@@ -74,6 +74,7 @@ func in[S ~string](column string, from []S) (where string, args []any) {
 	return fmt.Sprintf(" AND %s IN (?%s)", column, strings.Repeat(", ?", len(from)-1)), args
 }
 
+// VolumeCreate inserts v; ErrConflict if its id exists.
 func (r rows) VolumeCreate(ctx context.Context, v *driverstate.Volume) error {
 	_, err := r.q.ExecContext(ctx, volumeTable.insert(), values(volumeFields(v))...)
 	if conflicts(err) {
@@ -82,6 +83,7 @@ func (r rows) VolumeCreate(ctx context.Context, v *driverstate.Volume) error {
 	return err
 }
 
+// VolumeGet returns the volume of id.
 func (r rows) VolumeGet(ctx context.Context, id string) (*driverstate.Volume, error) {
 	v := new(driverstate.Volume)
 	err := r.get(ctx, volumeTable, volumeFields(v), "id = ?", id)
@@ -91,6 +93,7 @@ func (r rows) VolumeGet(ctx context.Context, id string) (*driverstate.Volume, er
 	return v, err
 }
 
+// VolumeGetAll returns the volumes of a project, of all when it is empty, newest first.
 func (r rows) VolumeGetAll(ctx context.Context, projectID string) ([]*driverstate.Volume, error) {
 	var out []*driverstate.Volume
 	err := r.all(ctx, volumeTable, "WHERE ? IN ('', project_id) ORDER BY created_at DESC, id DESC", []any{projectID}, func() []field {
@@ -100,6 +103,7 @@ func (r rows) VolumeGetAll(ctx context.Context, projectID string) ([]*driverstat
 	return out, err
 }
 
+// VolumeUpdate writes v over the row whose status is one of from.
 func (r rows) VolumeUpdate(ctx context.Context, v *driverstate.Volume, from ...driverstate.VolumeStatus) error {
 	v.UpdatedAt = r.now()
 	where, args := in("status", from)
@@ -113,6 +117,7 @@ func (r rows) VolumeUpdate(ctx context.Context, v *driverstate.Volume, from ...d
 	return moved("volume", v.ID, "its status changed meanwhile")
 }
 
+// VolumeDestroy removes the row.
 func (r rows) VolumeDestroy(ctx context.Context, id string) error {
 	return r.one(ctx, "volume", id, "DELETE FROM volumes WHERE id = ?", id)
 }
@@ -129,6 +134,7 @@ func (r rows) one(ctx context.Context, resource, id, query string, args ...any) 
 	return notFound(resource, id)
 }
 
+// ServiceUpsert keeps what an operator set: disabled and its reason.
 func (r rows) ServiceUpsert(ctx context.Context, s *driverstate.Service) error {
 	now := r.now()
 	s.UpdatedAt = now
@@ -143,6 +149,7 @@ func (r rows) ServiceUpsert(ctx context.Context, s *driverstate.Service) error {
 		Scan(number[int64]{&s.ID}, flag{&s.Disabled}, text[string]{&s.DisabledReason}, stamp{&s.CreatedAt})
 }
 
+// ServiceGetAll returns all services, oldest first.
 func (r rows) ServiceGetAll(ctx context.Context) ([]*driverstate.Service, error) {
 	var out []*driverstate.Service
 	err := r.all(ctx, serviceTable, "ORDER BY id", nil, func() []field {
@@ -152,11 +159,13 @@ func (r rows) ServiceGetAll(ctx context.Context) ([]*driverstate.Service, error)
 	return out, err
 }
 
+// ServiceUpdate writes Disabled and DisabledReason.
 func (r rows) ServiceUpdate(ctx context.Context, s *driverstate.Service) error {
 	return r.one(ctx, "service", s.Host, "UPDATE services SET disabled = ?, disabled_reason = ? WHERE id = ?",
 		flag{&s.Disabled}, text[string]{&s.DisabledReason}, s.ID)
 }
 
+// WorkerCreate inserts w and sets its ID.
 func (r rows) WorkerCreate(ctx context.Context, w *driverstate.Worker) error {
 	w.UpdatedAt = r.now()
 	t := table{workerTable.name, workerTable.columns[1:]}
@@ -167,6 +176,7 @@ func (r rows) WorkerCreate(ctx context.Context, w *driverstate.Worker) error {
 	return err
 }
 
+// WorkerGetAll returns the workers of a service, of all when it is 0.
 func (r rows) WorkerGetAll(ctx context.Context, serviceID int64) ([]*driverstate.Worker, error) {
 	var out []*driverstate.Worker
 	err := r.all(ctx, workerTable, "WHERE ? IN (0, service_id) ORDER BY id", []any{serviceID}, func() []field {
@@ -196,11 +206,13 @@ func (r rows) WorkerClaimForCleanup(ctx context.Context, w *driverstate.Worker, 
 	return true, nil
 }
 
+// WorkerDestroy removes the worker of a resource; none is success.
 func (r rows) WorkerDestroy(ctx context.Context, resourceType, resourceID string) error {
 	_, err := r.q.ExecContext(ctx, "DELETE FROM workers WHERE resource_type = ? AND resource_id = ?", resourceType, resourceID)
 	return err
 }
 
+// VerificationCreate inserts v.
 func (r rows) VerificationCreate(ctx context.Context, v *driverstate.Verification) error {
 	_, err := r.q.ExecContext(ctx, verificationTable.insert(), values(verificationFields(v))...)
 	if conflicts(err) {
@@ -209,6 +221,7 @@ func (r rows) VerificationCreate(ctx context.Context, v *driverstate.Verificatio
 	return err
 }
 
+// VerificationGet returns the verification of id.
 func (r rows) VerificationGet(ctx context.Context, id string) (*driverstate.Verification, error) {
 	v := new(driverstate.Verification)
 	err := r.get(ctx, verificationTable, verificationFields(v), "id = ?", id)
@@ -218,6 +231,7 @@ func (r rows) VerificationGet(ctx context.Context, id string) (*driverstate.Veri
 	return v, err
 }
 
+// VerificationUpdate writes every column of v.
 func (r rows) VerificationUpdate(ctx context.Context, v *driverstate.Verification) error {
 	done, err := r.put(ctx, verificationTable, verificationFields(v), "")
 	if err == nil && !done {

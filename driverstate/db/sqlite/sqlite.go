@@ -34,6 +34,9 @@ var migrations embed.FS
 // with every migration and every new version of River.
 const schemaVersion = 1
 
+// maxConns lets a few readers go beside the one writer that SQLite has.
+const maxConns = 4
+
 var (
 	_ db.DB = (*DB)(nil)
 	_ db.Tx = (*transaction)(nil)
@@ -48,10 +51,11 @@ type Options struct {
 // DB is a db.DB in one SQLite file.
 type DB struct {
 	rows
-	pool   *sql.DB
-	insert *river.Client[*sql.Tx] // inserts only
-	logger *slog.Logger
-	now    db.Clock
+	pool      *sql.DB
+	insert    *river.Client[*sql.Tx] // inserts only
+	listeners listeners
+	logger    *slog.Logger
+	now       db.Clock
 }
 
 // Open opens the database at path, making and migrating it as needed.
@@ -72,9 +76,12 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	pool.SetMaxOpenConns(4)
-	d := &DB{pool: pool, logger: o.Logger, now: o.Now}
-	d.rows = rows{q: pool, now: o.Now}
+	pool.SetMaxOpenConns(maxConns)
+	pool.SetMaxIdleConns(maxConns) // a new connection costs four pragmas
+	// Times as the columns keep them, so that a row in hand equals the row read.
+	now := func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }
+	d := &DB{pool: pool, logger: o.Logger, now: now}
+	d.rows = rows{q: pool, now: now}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), pool.Close())
 	}
@@ -138,6 +145,7 @@ func (d *DB) Update(ctx context.Context, f func(db.Tx) error) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
+	d.listeners.notify(t.queues)
 	return nil
 }
 

@@ -2,11 +2,14 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -90,4 +93,44 @@ func BenchmarkOpenCurrent(b *testing.B) {
 		require.NoError(b, err)
 		require.NoError(b, d.Close())
 	}
+}
+
+func BenchmarkOpenEmpty(b *testing.B) {
+	dir := b.TempDir()
+	for n := 0; b.Loop(); n++ {
+		d, err := sqlite.Open(b.Context(), filepath.Join(dir, strconv.Itoa(n)), sqlite.Options{})
+		require.NoError(b, err)
+		require.NoError(b, d.Close())
+	}
+}
+
+func BenchmarkListPageOfTenThousand(b *testing.B) {
+	d := open(b, filepath.Join(b.TempDir(), "state.db"))
+	require.NoError(b, d.Update(b.Context(), func(tx db.Tx) error {
+		for n := range 10_000 {
+			row := &driverstate.Backup{ID: strconv.Itoa(n), Status: driverstate.StatusAvailable, CreatedAt: time.Unix(int64(n), 0)}
+			if err := tx.BackupCreate(b.Context(), row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for b.Loop() {
+		page, err := d.BackupGetAll(b.Context(), driverstate.BackupFilter{Marker: "5000", Limit: 1000})
+		require.NoError(b, err)
+		require.Len(b, page, 1000)
+	}
+}
+
+func TestAFileOfANewerProgramIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	require.NoError(t, open(t, path).Close())
+	raw, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	_, err = raw.Exec("PRAGMA user_version = 1000")
+	require.NoError(t, err)
+	require.NoError(t, raw.Close())
+	_, err = sqlite.Open(t.Context(), path, sqlite.Options{})
+	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+	require.ErrorContains(t, err, "newer")
 }
