@@ -48,7 +48,7 @@ On the engine (--standalone, or "cinder-go serve"), say --to:
 
   --to FILE     a raw image. A new file is called FILE.partial until every
                 block is proven and on disk; zeros become holes
-  --to DEVICE   a block device; needs --overwrite
+  --to DEVICE   a block device, WHOSE DATA IS REPLACED; one in use is refused
   --to -        standard output (only with --standalone)
 
 On a cloud, say --volume ID to restore onto that volume, or --name NAME to
@@ -77,7 +77,7 @@ volumes. A file that holds data is refused without --overwrite.`,
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 0)
 	fs.StringVar(&o.to, "to", "", "`FILE|DEVICE|-` to write the image to (engine)")
-	fs.BoolVar(&o.overwrite, "overwrite", false, "with --to: the file or device may hold data, which is replaced")
+	fs.BoolVar(&o.overwrite, "overwrite", false, "with --to: the file may hold data, which is replaced")
 	fs.StringVar(&o.volume, "volume", "", "`ID` of the volume to restore onto; its data is replaced")
 	fs.StringVar(&o.name, "name", "", "`NAME` of the new volume to restore to")
 	return cmd

@@ -24,7 +24,7 @@ const module = "github.com/cinder-go/cinder-go"
 // are named from its root.
 var mayImport = map[string][]string{
 	"cmd/cinder-go": {"commands", "commands/iostreams"},
-	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/doc"},
+	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/..."},
 
 	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/engine", "commands/...",
 		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg},

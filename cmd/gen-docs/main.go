@@ -11,7 +11,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
 	"github.com/cinder-go/cinder-go/commands"
@@ -39,7 +41,8 @@ func generate(dir string) error {
 	streams, _, _ := iostreams.Buffers(&bytes.Buffer{})
 	root := commands.NewRoot(streams)
 	root.DisableAutoGenTag = true // a date would make releases differ
-	if err := doc.GenManTree(root, &doc.GenManHeader{Title: "CINDER-GO", Section: "1", Source: "cinder-go"}, man); err != nil {
+	keepLists(root)
+	if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "cinder-go"}, man); err != nil {
 		return err
 	}
 	for shell, write := range map[string]func(io.Writer) error{
@@ -52,6 +55,21 @@ func generate(dir string) error {
 		}
 	}
 	return writeFile(filepath.Join(dir, "exit-codes.md"), exitCodes)
+}
+
+// keepLists makes the indented lists of the help literal text for man, which
+// would run their lines together.
+func keepLists(cmd *cobra.Command) {
+	lines := strings.Split(cmd.Long, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "  ") {
+			lines[i] = "  " + line
+		}
+	}
+	cmd.Long = strings.Join(lines, "\n")
+	for _, c := range cmd.Commands() {
+		keepLists(c)
+	}
 }
 
 func exitCodes(w io.Writer) error {
