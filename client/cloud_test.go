@@ -21,7 +21,7 @@ import (
 
 const project = "6579b5ed3baf4f71832361a0ffca7f9b"
 
-// answer is one answer of a cloud. Those in testdata/api are what Cinder 21.3.1
+// answer is one answer of a cloud. Those in testdata/client are what Cinder 21.3.1
 // (Zed) said.
 type answer struct {
 	Method    string          `json:"method"`
@@ -37,7 +37,7 @@ type answer struct {
 func readJSON[T any](t *testing.T, name string) T {
 	t.Helper()
 	var v T
-	text, err := os.ReadFile("../testdata/api/" + name)
+	text, err := os.ReadFile("../testdata/client/" + name)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &v))
 	return v
@@ -45,7 +45,7 @@ func readJSON[T any](t *testing.T, name string) T {
 
 func recorded(t *testing.T, name string) answer {
 	t.Helper()
-	a, ok := readJSON[map[string]answer](t, "client_answers.json")[name]
+	a, ok := readJSON[map[string]answer](t, "answers.json")[name]
 	require.True(t, ok, name)
 	return a
 }

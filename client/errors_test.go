@@ -32,7 +32,7 @@ func TestEveryRefusalOfARealCinderHasItsKind(t *testing.T) {
 		"Policy doesn't allow":                                      driverstate.ErrForbidden,
 		"The server has either erred":                               driverstate.ErrUnavailable,
 	}
-	for _, a := range readJSON[[]answer](t, "client_refusals.json") {
+	for _, a := range readJSON[[]answer](t, "refusals.json") {
 		name, message := readFault(a.Body)
 		t.Run(fmt.Sprintf("%d %s %.40s", a.Status, a.Method, message), func(t *testing.T) {
 			var kind error

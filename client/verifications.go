@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -71,8 +72,9 @@ func (c *Client) verification(ctx context.Context, k call, send func(*gopherclou
 }
 
 // WaitVerification returns a verification when it has ended. One that could
-// not look is an error that answers to ErrUnavailable; damage that it found is
-// not an error but its Condition.
+// not look is an error that answers to ErrNotFound if neither rows nor store
+// have the backup, and else to ErrUnavailable; damage that it found is not an
+// error but its Condition.
 func (c *Client) WaitVerification(ctx context.Context, id string) (Verification, error) {
 	var v Verification
 	err := c.poll(ctx, func(ctx context.Context) (done bool, err error) {
@@ -80,8 +82,12 @@ func (c *Client) WaitVerification(ctx context.Context, id string) (Verification,
 		return err == nil && v.Status != driverstate.VerificationRunning, err
 	})
 	if err == nil && v.Status == driverstate.VerificationFailed {
+		kind := driverstate.ErrUnavailable
+		if strings.HasSuffix(v.Error, "could not be found.") {
+			kind = driverstate.ErrNotFound
+		}
 		err = &driverstate.Error{Op: "verify", Resource: "backup", ID: v.BackupID,
-			Err: driverstate.Fail(driverstate.ErrUnavailable, "could not be verified: "+v.Error)}
+			Err: driverstate.Fail(kind, "could not be verified: "+v.Error)}
 	}
 	return v, err
 }

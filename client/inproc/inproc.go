@@ -82,7 +82,8 @@ func (t *transport) serve(w *response, r *http.Request) {
 		p := recover()
 		switch {
 		case p == nil:
-			w.finish(nil)
+			// An answer that was cut short must not look whole.
+			w.finish(context.Cause(r.Context()))
 		case p == http.ErrAbortHandler:
 			w.finish(errors.New("in-process server: the answer was broken off"))
 		default:
