@@ -2,6 +2,8 @@ package commands
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +39,11 @@ Every verb works on any of three targets:
 
 Data goes to standard output, everything else to standard error. Verbs that
 change something wait for the real outcome and end with a summary line.
-The store is never written except by the verb that says so.`,
+The store is never written except by the verb that says so.
+
+Exit codes:
+
+` + exitCodeList(),
 		Example: `  cinder-go --standalone --store posix:///srv/backup backup-manageable-list
   cinder-go --os-cloud prod backup-reset-state --state error nightly
   cinder-go drill`,
@@ -100,3 +106,11 @@ The store is never written except by the verb that says so.`,
 
 // runner is what a verb does once its options are complete.
 type runner[O any] func(context.Context, *O) error
+
+func exitCodeList() string {
+	var b strings.Builder
+	for _, c := range ExitCodes() {
+		fmt.Fprintf(&b, "  %3d  %s\n", c.Code, c.Meaning)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
