@@ -102,6 +102,9 @@ func manageVolume(t *testing.T, c *client.Client, path string, overwrite bool) e
 }
 
 func TestALostDatabaseIsRecoveredThroughTheAPI(t *testing.T) {
+	if testing.Short() {
+		t.Skip("restores a gibibyte")
+	}
 	c := onEngine(t, drill(t))
 	found, err := c.ManageableBackups(t.Context(), "")
 	require.NoError(t, err)

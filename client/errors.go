@@ -80,6 +80,9 @@ func (e *Error) text() string {
 		return http.StatusText(e.Status)
 	}
 	s = strings.TrimSuffix(s, ".")
+	if object := e.Resource + " " + e.ID + " "; e.ID != "" && len(s) > len(object) && strings.EqualFold(s[:len(object)], object) {
+		s = s[len(object):] // it was named already
+	}
 	first, size := utf8.DecodeRuneInString(s)
 	second, _ := utf8.DecodeRuneInString(s[size:])
 	if unicode.IsUpper(first) && !unicode.IsUpper(second) {

@@ -104,8 +104,12 @@ func TestTheTextOfAnErrorNamesTheObjectFirst(t *testing.T) {
 		"POST /backups/" + id + "/action": {
 			says(404, `{"itemNotFound":{"code":404,"message":"Service cinder-backup could not be found."}}`)},
 	})
+	c.answers["POST /manageable_backups"] = []answer{
+		says(409, `{"conflictingRequest":{"code":409,"message":"Backup `+id+` is managed already."}}`)}
 	client := c.client(Options{})
-	_, err := client.ShowBackup(t.Context(), id)
+	_, err := client.ManageBackup(t.Context(), ManageOpts{ID: id})
+	assert.EqualError(t, err, "backup "+id+": is managed already (HTTP 409)")
+	_, err = client.ShowBackup(t.Context(), id)
 	assert.EqualError(t, err, "backup "+id+": not found (HTTP 404, "+absent.RequestID+")")
 	err = client.DeleteBackup(t.Context(), id)
 	assert.EqualError(t, err, "backup "+id+": backup status must be available or error (HTTP 400)")

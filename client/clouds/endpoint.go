@@ -1,6 +1,7 @@
 package clouds
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -81,10 +82,10 @@ func findEndpoint(provider *gophercloud.ProviderClient, l *login, override strin
 		ExtractProject() (*tokens.Project, error)
 	})
 	if !ok {
-		return "", fmt.Errorf("keystone's answer has neither project nor catalogue")
+		return "", errors.New("keystone's answer has neither project nor catalogue")
 	}
 	if override != "" {
-		a, err := parseAddress(override)
+		a, err := parseAddress(template.ReplaceAllString(override, ""))
 		if err != nil {
 			return "", err
 		}
@@ -92,7 +93,6 @@ func findEndpoint(provider *gophercloud.ProviderClient, l *login, override strin
 		if p, err := result.ExtractProject(); err == nil && p != nil && a.project == "" && hexID.MatchString(p.ID) {
 			a.project = p.ID
 		}
-		a.project = template.ReplaceAllString(a.project, "")
 		return a.String(), nil
 	}
 	catalog, err := result.ExtractServiceCatalog()
