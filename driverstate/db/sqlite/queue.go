@@ -22,6 +22,8 @@ const (
 	// pollInterval is how soon a job starts whose wake was lost, because the
 	// look that followed it failed.
 	pollInterval = time.Second
+	// keepJobs is how long a finished job is kept, for whoever looks into why.
+	keepJobs = "-30 days"
 	// rescueAfter keeps River's rescue off jobs that take long: it would take
 	// a restore of more than an hour for stuck and discard its job.
 	rescueAfter = 10 * 365 * 24 * time.Hour
@@ -73,6 +75,12 @@ func (t *transaction) JobsDiscardUnfinished(ctx context.Context, queue string) (
 		return 0, fmt.Errorf("discarding the jobs of %s: %w", queue, err)
 	}
 	n, err := result.RowsAffected()
+	if err != nil {
+		return 0, err
+	}
+	// What River's leader would do, were there one.
+	_, err = t.tx.ExecContext(ctx, `DELETE FROM river_job WHERE state IN ('cancelled', 'completed', 'discarded')
+		AND finalized_at < datetime('now', ?)`, keepJobs)
 	return int(n), err
 }
 

@@ -32,7 +32,7 @@ var migrations embed.FS
 // schemaVersion is kept in the file's user_version once goose and River have
 // both migrated it, so that opening a current file costs one pragma. Raise it
 // with every migration and every new version of River.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // maxConns lets a few readers go beside the one writer that SQLite has.
 const maxConns = 4
@@ -125,6 +125,15 @@ func migrate(ctx context.Context, pool *sql.DB, logger *slog.Logger) error {
 		return err
 	}
 	if _, err := rivers.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("migrating the job tables: %w", err)
+	}
+	// River's maintenance leader has nothing to do here: jobs are rescued and
+	// old ones removed at the start of a service. A leader of another name,
+	// for ever, keeps its clients from standing for election: v0.31 can
+	// deadlock when it is stopped just as it wins
+	// (internal/leadership/elector.go notifySubscribers).
+	if _, err := pool.ExecContext(ctx, `INSERT OR REPLACE INTO river_leader (elected_at, expires_at, leader_id)
+		VALUES (CURRENT_TIMESTAMP, '9999-12-31 23:59:59', 'cinder-go')`); err != nil {
 		return fmt.Errorf("migrating the job tables: %w", err)
 	}
 	_, err = pool.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
