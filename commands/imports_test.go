@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"driverstate/db":            {"driverstate"},
 	"driverstate/db/sqlite":     {"driverstate", "driverstate/db", "github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
 	"driverstate/objectstore":   {"golang.org/x/sys/..."},
-	"driverstate/chunked":       {"driverstate", "driverstate/objectstore", "github.com/klauspost/compress/...", "github.com/cosnicolaou/pbzip2/...", "github.com/dsnet/compress/...", "golang.org/x/sync/..."},
+	"driverstate/chunked":       {"driverstate", "driverstate/objectstore", "github.com/klauspost/compress/...", "github.com/dsnet/compress/...", "golang.org/x/sync/..."},
 	"driverstate/drivers/posix": {"driverstate", "driverstate/objectstore", "driverstate/chunked", "golang.org/x/sys/..."},
 	"driverstate/drivers":       {"driverstate", "driverstate/objectstore", "driverstate/chunked", "driverstate/drivers/..."},
 	"driverstate/volume":        {"driverstate", "golang.org/x/sys/..."},
