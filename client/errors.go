@@ -133,7 +133,11 @@ func (k *call) fail(ctx context.Context, err error) error {
 		e.cause = nil // its text is the raw body
 		e.Status, e.RequestID = answer.Actual, requestID(answer.ResponseHeader)
 		e.Fault, e.Message = readFault(answer.Body)
-		e.kind = k.kind(e)
+		if isUnknownCredential(answer, e.Message) {
+			e.kind = driverstate.ErrForbidden
+		} else {
+			e.kind = k.kind(e)
+		}
 	case errors.As(err, &unreadable):
 		e.Status, e.RequestID, e.Message = unreadable.status, unreadable.requestID, unreadable.Error()
 	case errors.Is(err, errTooOld):
@@ -160,6 +164,13 @@ func answerOf(err error) (gophercloud.ErrUnexpectedResponseCode, bool) {
 		return answerOf(unable.ErrOriginal)
 	}
 	return answer, false
+}
+
+// isUnknownCredential reports whether a login was refused as Keystone does it
+// for a token that expired and for an application credential that is gone: with
+// 404. A URL that does not lead to Keystone has no message of an API.
+func isUnknownCredential(answer gophercloud.ErrUnexpectedResponseCode, message string) bool {
+	return answer.Actual == http.StatusNotFound && message != "" && strings.HasSuffix(answer.URL, "/auth/tokens")
 }
 
 func requestID(h http.Header) string {

@@ -164,6 +164,15 @@ func TestALoginThatIsRefusedIsExplained(t *testing.T) {
 	assert.True(t, strings.HasPrefix(err.Error(), "login of ann: refused"), err.Error())
 	assert.Equal(t, 1, strings.Count(err.Error(), "login of ann"))
 
+	gone := gophercloud.ErrUnexpectedResponseCode{
+		Actual: 404, URL: "https://keystone/v3/auth/tokens",
+		Body: []byte(`{"error":{"code":404,"message":"Could not recognize Fernet token","title":"Not Found"}}`),
+	}
+	requireKind(t, Explain(t.Context(), gone), driverstate.ErrForbidden)
+	requireKind(t, Explain(t.Context(), &gophercloud.ErrUnableToReauthenticate{ErrOriginal: gone}), driverstate.ErrForbidden)
+	gone.Body = []byte("<!doctype html>\n<title>404 Not Found</title>")
+	requireKind(t, Explain(t.Context(), gone), driverstate.ErrNotSupported)
+
 	plain := errors.New("OS_AUTH_URL is missing")
 	assert.Same(t, plain, Explain(t.Context(), plain))
 	assert.NoError(t, Explain(t.Context(), nil))

@@ -5,6 +5,7 @@ package clouds
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -142,13 +143,16 @@ func loginError(l *login, err error) error {
 	var answer gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &answer) {
 		text = strings.ToLower(http.StatusText(answer.Actual))
-		switch answer.Actual {
-		case http.StatusUnauthorized:
+		switch {
+		case answer.Actual == http.StatusUnauthorized, answer.Actual == http.StatusNotFound && fromKeystone(answer.Body):
 			text, hint = "refused", "check the password or secret, and the domains of user and project"
-			if l.auth.TokenID != "" {
+			switch {
+			case l.auth.TokenID != "":
 				hint = "it may have expired: get another"
+			case answer.Actual == http.StatusNotFound:
+				hint = "it may have expired or been deleted: make another"
 			}
-		case http.StatusNotFound:
+		case answer.Actual == http.StatusNotFound:
 			hint = "does the authentication URL lead to Keystone, such as https://cloud:5000/v3?"
 		}
 	}
@@ -157,6 +161,17 @@ func loginError(l *login, err error) error {
 		text += "; " + hint
 	}
 	return &loginFailure{text: text, err: err}
+}
+
+// fromKeystone tells an error of Keystone, which answers 404 for a token or an
+// application credential that it does not know, from one of another server.
+func fromKeystone(body []byte) bool {
+	var answer struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	return json.Unmarshal(body, &answer) == nil && answer.Error.Message != ""
 }
 
 // loginFailure replaces gophercloud's text, which has the whole answer in it.

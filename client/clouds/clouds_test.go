@@ -257,6 +257,37 @@ func TestARefusedLoginIsToldWithoutItsAnswer(t *testing.T) {
 	assert.False(t, errors.As(err, &s))
 }
 
+func TestACredentialThatKeystoneDoesNotKnowIsRefused(t *testing.T) {
+	alone(t)
+	body := ""
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, body)
+	}))
+	t.Cleanup(s.Close)
+	at := s.URL + "/v3"
+	token := Options{AuthURL: at, Token: "old"}
+	credential := Options{AuthURL: at, ApplicationCredentialID: "0123", ApplicationCredentialSecret: "x"}
+	for _, c := range []struct {
+		name, body string
+		o          Options
+		want       string
+	}{
+		{"token", `{"error":{"code":404,"message":"Could not recognize Fernet token","title":"Not Found"}}`, token,
+			"login of the token given at " + at + ": refused; it may have expired: get another"},
+		{"application credential", `{"error":{"code":404,"message":"Could not find Application Credential: 0123.","title":"Not Found"}}`, credential,
+			"login of application credential 0123 at " + at + ": refused; it may have expired or been deleted: make another"},
+		{"not Keystone", "<!doctype html>\n<title>404 Not Found</title>", token,
+			"login of the token given at " + at + ": not found; does the authentication URL lead to Keystone, such as https://cloud:5000/v3?"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			body = c.body
+			_, err := Connect(t.Context(), c.o)
+			assert.EqualError(t, err, c.want)
+		})
+	}
+}
+
 func TestAServersCertificateIsVerified(t *testing.T) {
 	alone(t)
 	var cert []byte
