@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/commands/iostreams"
@@ -31,4 +32,11 @@ func factoryOf(t *testing.T, env map[string]string, args ...string) *Factory {
 	root.SetArgs(args)
 	require.NoError(t, root.ExecuteContext(t.Context()))
 	return f
+}
+
+func TestTheVersionFlagIsOneLineOnStandardOutput(t *testing.T) {
+	code, out, errOut := invoke(t, nil, "--version")
+	assert.Zero(t, code)
+	assert.Equal(t, "cinder-go version dev\n", out)
+	assert.Empty(t, errOut)
 }

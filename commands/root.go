@@ -26,8 +26,9 @@ func NewRoot(s *iostreams.Streams) *cobra.Command {
 
 func newRoot(f *Factory) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "cinder-go",
-		Short: "recover, repair and move OpenStack Cinder backups",
+		Use:     "cinder-go",
+		Version: version,
+		Short:   "recover, repair and move OpenStack Cinder backups",
 		Long: `cinder-go is for OpenStack Cinder backups in trouble: stuck in a status, refused by
 a dead host, or orphaned because the database is gone.
 
