@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 // TestScripts runs what an operator would type, as processes of their own, on
 // a store that a real Cinder wrote.
 func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("processes of their own; the long run has them")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "../testdata/scripts",
 		Setup: func(env *testscript.Env) error {

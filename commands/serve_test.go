@@ -162,6 +162,9 @@ func TestTheDrillHolds(t *testing.T) {
 }
 
 func TestADrillOnAStoreOfOnesOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the long run has it")
+	}
 	store := unpacked(t)
 	for _, id := range []string{"3232e94c-1dad-47f8-adce-f6712f38c7d7", "391aa0e8-a769-4ea0-9c77-f96f148f9109",
 		"2609cc10-2a23-40a6-b710-d99416fa4f66", drillstore.ChainTip, drillstore.ForgedChunk} {

@@ -78,10 +78,6 @@ func restoreTo(ctx context.Context, d driverstate.Driver, c driverstate.Chain, p
 // wrote again: it is called damaged, for its chain is, yet restores.
 const overwritten = "935c6b35-6e3b-4421-bef7-1a1c9d7d2a91"
 
-// short has the stores whose whole backups even the short run restores: every
-// codec but the most common, with chains.
-var short = map[string]bool{"posix-bz2": true, "posix-none": true, "posix-zstd": true}
-
 // refused is an incremental that Cinder refused before it wrote anything.
 const refused = "1ea77907-f258-4c0f-8b96-d0351cdb74c9"
 
@@ -92,9 +88,6 @@ func TestCorpusRestoresToTheVolumesBytes(t *testing.T) {
 	for _, c := range corpus.Cases(t) {
 		t.Run(fmt.Sprintf("%s/%s", c.Case, c.BackupID), func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() && c.Verdict == corpus.OK && !short[c.Store] {
-				t.Skip("the long run restores it")
-			}
 			f, there := s.found[c.Store][c.BackupID]
 			d := s.drivers[c.Store]
 			path := filepath.Join(t.TempDir(), "image")

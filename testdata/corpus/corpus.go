@@ -112,6 +112,9 @@ func Unpack(t testing.TB) string {
 // such as "posix-zlib/80/36/…".
 func UnpackOnly(t testing.TB, keep func(path string) bool) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the corpus takes minutes under the race detector; the long run has it")
+	}
 	root := t.TempDir()
 	archive, err := os.Open(filepath.Join(testdata(t), "stores", "stores.tar.zst"))
 	require.NoError(t, err)
