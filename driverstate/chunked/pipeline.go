@@ -2,6 +2,7 @@ package chunked
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -38,9 +39,8 @@ type run struct {
 	proven  atomic.Int64
 	read    atomic.Int32 // objects
 
-	mu       sync.Mutex
-	method   string
-	zeroSums map[int64][sha256.Size]byte
+	mu     sync.Mutex
+	method string
 }
 
 // execute processes every unit of the plan.
@@ -48,7 +48,7 @@ func (r *run) execute(ctx context.Context) error {
 	if r.target != nil && r.target.Sequential() {
 		return r.inOrder(ctx)
 	}
-	workers := min(r.d.workers(), max(1, len(r.p.units)))
+	workers := min(r.d.cfg.Workers, max(1, len(r.p.units)))
 	group, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range workers {
@@ -82,7 +82,7 @@ func (r *run) inOrder(ctx context.Context) error {
 			pieces = append(pieces, piece{s, u, i == len(u.segments)-1})
 		}
 	}
-	slices.SortFunc(pieces, func(a, b piece) int { return compare(a.off, b.off) })
+	slices.SortFunc(pieces, func(a, b piece) int { return cmp.Compare(a.off, b.off) })
 	w := newWorker(r)
 	open := map[*unit]*cursor{}
 	defer func() {
@@ -117,20 +117,23 @@ func (r *run) inOrder(ctx context.Context) error {
 // worker owns the buffer through which one goroutine passes its bytes.
 type worker struct {
 	*run
-	buffer []byte
-	sha    hash.Hash
+	buffer   []byte
+	sha      hash.Hash
+	zeroSums map[int64][sha256.Size]byte // by length of the block
 }
 
 func newWorker(r *run) *worker {
-	return &worker{run: r, buffer: make([]byte, window), sha: sha256.New()}
+	return &worker{run: r, buffer: make([]byte, window), sha: sha256.New(), zeroSums: map[int64][sha256.Size]byte{}}
 }
+
+// weakness orders the proofs.
+var weakness = map[string]int{"": 0, "sha256": 1, "md5": 2, "md5-stored": 3}
 
 // note records the weakest proof that was used.
 func (r *run) note(method string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rank := map[string]int{"": 0, "sha256": 1, "md5": 2, "md5-stored": 3}
-	if rank[method] > rank[r.method] {
+	if weakness[method] > weakness[r.method] {
 		r.method = method
 	}
 }
@@ -147,13 +150,11 @@ func (w *worker) matches(block, sum []byte) bool {
 }
 
 // zeroSum is the digest of n zeros, computed once for each n.
-func (r *run) zeroSum(n int64) [sha256.Size]byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sum, ok := r.zeroSums[n]
+func (w *worker) zeroSum(n int64) [sha256.Size]byte {
+	sum, ok := w.zeroSums[n]
 	if !ok {
 		sum = sha256.Sum256(zeroPage[:n])
-		r.zeroSums[n] = sum
+		w.zeroSums[n] = sum
 	}
 	return sum
 }

@@ -1,6 +1,7 @@
 package chunked
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,20 +164,10 @@ func (p *plan) make() {
 	if at < p.length {
 		p.gaps = append(p.gaps, segment{at, p.length})
 	}
-	slices.SortStableFunc(p.units, func(a, b *unit) int { return compare(a.segments[0].off, b.segments[0].off) })
+	slices.SortStableFunc(p.units, func(a, b *unit) int { return cmp.Compare(a.segments[0].off, b.segments[0].off) })
 	for _, u := range p.units {
 		u.proof = p.prove(u)
 	}
-}
-
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // measure sets the exact length of the image; end is that of the objects of all

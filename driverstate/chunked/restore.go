@@ -2,28 +2,18 @@ package chunked
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
-
-// workers is how many objects are read at once.
-func (d *Driver) workers() int {
-	if d.cfg.Workers > 0 {
-		return d.cfg.Workers
-	}
-	return runtime.GOMAXPROCS(0)
-}
 
 func (d *Driver) newRun(op string, p *plan, obs driverstate.Observer) *run {
 	if obs == nil {
 		obs = driverstate.Discard
 	}
 	tip := p.tip().backup
-	return &run{d: d, p: p, zeroSums: map[int64][sha256.Size]byte{}, watch: &progress{
+	return &run{d: d, p: p, watch: &progress{
 		obs: obs, told: time.Now(),
 		event: driverstate.Event{Op: op, BackupID: tip.ID, VolumeID: tip.VolumeID, BytesTotal: p.length, ObjectsTotal: len(p.units)},
 	}}

@@ -1,6 +1,7 @@
 package chunked
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (d *Driver) verifyData(ctx context.Context, c driverstate.Chain, obs driver
 	if len(seen.fresh) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(seen.fresh, func(a, b driverstate.Problem) int { return compare(a.Offset, b.Offset) })
+	slices.SortStableFunc(seen.fresh, func(a, b driverstate.Problem) int { return cmp.Compare(a.Offset, b.Offset) })
 	if report.Condition == driverstate.ConditionWhole {
 		report.Condition = driverstate.ConditionDamaged
 		report.Reason = (&damage{Problem: seen.fresh[0]}).Error()

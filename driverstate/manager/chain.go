@@ -41,9 +41,9 @@ func rowChain(ctx context.Context, rows db.Backups, b *driverstate.Backup) (driv
 // ErrNotFound when the store holds nothing of b; ErrNotSupported when the
 // driver cannot look.
 func (m *Manager) look(ctx context.Context, b *driverstate.Backup) ([]driverstate.Found, error) {
-	scanner, ok := m.cfg.Driver.(driverstate.Scanner)
-	if !ok {
-		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the driver cannot look at backups on the store")
+	scanner, err := m.scanner()
+	if err != nil {
+		return nil, err
 	}
 	tip, err := scanner.Inspect(ctx, b)
 	if err != nil {
