@@ -2,11 +2,10 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -49,53 +48,59 @@ func (c *Client) ListBackups(ctx context.Context, o ListOpts) ([]Backup, error) 
 	if k.query, err = c.listQuery(ctx, o); err != nil {
 		return nil, k.fail(ctx, err)
 	}
-	var list []Backup
+	return pages[Backup](ctx, c, k, "backups", o.Limit)
+}
+
+// pages returns the items of all pages of the list k, called member in the
+// answers; at most limit of them unless that is 0.
+func pages[T any](ctx context.Context, c *Client, k call, member string, limit int) ([]T, error) {
+	var list []T
 	for asked := map[string]bool{}; ; {
-		if page := k.query.Encode(); asked[page] {
-			return nil, &Error{Resource: "backups", Message: "the server's list does not end: a page leads back to itself", kind: driverstate.ErrUnavailable}
-		} else {
-			asked[page] = true
+		page := k.query.Encode()
+		if asked[page] {
+			return nil, &Error{Resource: k.resource, Message: "the server's list does not end: a page leads back to itself", kind: driverstate.ErrUnavailable}
 		}
-		var a struct {
-			Backups []Backup `json:"backups"`
-			Links   []link   `json:"backups_links"`
-		}
-		if err := c.do(ctx, k, &a); err != nil {
+		asked[page] = true
+		var answer map[string]json.RawMessage
+		if err := c.do(ctx, k, &answer); err != nil {
 			return nil, err
 		}
-		list = append(list, a.Backups...)
-		if o.Limit > 0 && len(list) >= o.Limit {
-			return list[:o.Limit], nil
+		var items []T
+		var links []link
+		for name, into := range map[string]any{member: &items, member + "_links": &links} {
+			if text, ok := answer[name]; ok {
+				if err := json.Unmarshal(text, into); err != nil {
+					return nil, k.fail(ctx, &answerError{status: http.StatusOK, err: err})
+				}
+			}
+		}
+		list = append(list, items...)
+		if limit > 0 && len(list) >= limit {
+			return list[:limit], nil
 		}
 		// A page that is exactly full leads on to an empty one.
-		next, ok := nextPage(a.Links)
-		if !ok || len(a.Backups) == 0 {
+		next, ok := nextPage(links)
+		if !ok || len(items) == 0 {
 			return list, nil
 		}
 		k.query = next
 	}
 }
 
-func (c *Client) listQuery(ctx context.Context, o ListOpts) (url.Values, error) {
-	q := url.Values{}
-	for _, key := range slices.Sorted(maps.Keys(o.Filters)) {
-		q.Set(key, o.Filters[key])
-	}
-	for key, value := range map[string]string{"name": o.Name, "status": o.Status, "volume_id": o.VolumeID} {
-		if value != "" {
-			q.Set(key, value)
-		}
-	}
+// scope says whose resources a list spans: the wish, or else the client's.
+func (c *Client) scope(q url.Values, wish *bool) {
 	all := c.o.AllProjects
-	if o.AllProjects != nil {
-		all = *o.AllProjects
+	if wish != nil {
+		all = *wish
 	}
 	if all {
 		q.Set("all_tenants", "1")
 	}
-	if o.Limit > 0 {
-		q.Set("limit", strconv.Itoa(min(o.Limit, maxPage)))
-	}
+}
+
+func (c *Client) listQuery(ctx context.Context, o ListOpts) (url.Values, error) {
+	q := c.filters(o.AllProjects, o.Filters, o.Limit, "",
+		map[string]string{"name": o.Name, "status": o.Status, "volume_id": o.VolumeID})
 	if o.Sort != "" {
 		version, err := c.minor(ctx, 0, backupFields)
 		if err != nil {
@@ -161,17 +166,47 @@ func (c *Client) FindBackup(ctx context.Context, nameOrID string) (Backup, error
 	if err != nil {
 		return Backup{}, err
 	}
-	list = slices.DeleteFunc(list, func(b Backup) bool { return b.Name == nil || *b.Name != nameOrID })
-	switch len(list) {
+	return only(k, list, nameOrID, func(b Backup) (string, *string) { return b.ID, b.Name })
+}
+
+// only returns the one item of list that has exactly this name.
+func only[T any](k call, list []T, name string, of func(T) (id string, name *string)) (T, error) {
+	var found []T
+	var ids []string
+	for _, item := range list {
+		if id, its := of(item); its != nil && *its == name {
+			found, ids = append(found, item), append(ids, id)
+		}
+	}
+	var none T
+	switch len(found) {
 	case 0:
-		return Backup{}, k.notFound()
+		return none, k.notFound()
 	case 1:
-		return list[0], nil
+		return found[0], nil
 	}
-	ids := make([]string, len(list))
-	for i, b := range list {
-		ids[i] = b.ID
+	return none, driverstate.Fail(driverstate.ErrConflict,
+		fmt.Sprintf("%s %s: %d %ss have this name: %s", k.resource, name, len(ids), k.resource, strings.Join(ids, ", ")))
+}
+
+// filters is the query of a list: named filters, which count when they are not
+// empty, further ones, scope, limit and order.
+func (c *Client) filters(all *bool, more map[string]string, limit int, sort string, named map[string]string) url.Values {
+	q := url.Values{}
+	for key, value := range more {
+		q.Set(key, value)
 	}
-	return Backup{}, driverstate.Fail(driverstate.ErrConflict,
-		fmt.Sprintf("backup %s: %d backups have this name: %s", nameOrID, len(list), strings.Join(ids, ", ")))
+	for key, value := range named {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	c.scope(q, all)
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(min(limit, maxPage)))
+	}
+	if sort != "" {
+		q.Set("sort", sort)
+	}
+	return q
 }

@@ -53,3 +53,37 @@ func (c *Client) ListServices(ctx context.Context, host, binary string) ([]Servi
 	}, &a)
 	return a.Services, err
 }
+
+// ServiceState is what the server says of a service after it was enabled or
+// disabled.
+type ServiceState struct {
+	Binary         driverstate.Binary `json:"binary"`
+	Host           string             `json:"host"`
+	Status         string             `json:"status"` // enabled, disabled
+	DisabledReason *string            `json:"disabled_reason"`
+}
+
+// EnableService lets a service take work again. The caller must be admin.
+func (c *Client) EnableService(ctx context.Context, host, binary string) (ServiceState, error) {
+	return c.setService(ctx, "enable", map[string]any{"host": host, "binary": binary})
+}
+
+// DisableService keeps new work from a service; what it is doing goes on. The
+// reason may be empty. The caller must be admin.
+func (c *Client) DisableService(ctx context.Context, host, binary, reason string) (ServiceState, error) {
+	body := map[string]any{"host": host, "binary": binary}
+	if reason == "" {
+		return c.setService(ctx, "disable", body)
+	}
+	body["disabled_reason"] = reason
+	return c.setService(ctx, "disable-log-reason", body)
+}
+
+func (c *Client) setService(ctx context.Context, action string, body map[string]any) (ServiceState, error) {
+	var s ServiceState
+	host, _ := body["host"].(string)
+	err := c.do(ctx, call{
+		method: http.MethodPut, path: []string{"os-services", action}, body: body, ok: accepted, resource: "service", id: host,
+	}, &s)
+	return s, err
+}

@@ -47,7 +47,7 @@ go. Then it waits until the row is gone.
 It does not delete a backup that incremental backups stand on (exit 6): name
 those as well, in any order. It does not touch the volume.
 
-Exit 4: accepted, but the backup is still there when --wait-timeout is over.
+Exit 4: accepted, but the backup is still there when --timeout is over.
 Exit 10: declined at the prompt.`,
 		Example: `  cinder-go backup-force-delete --dry-run nightly
   cinder-go backup-force-delete nightly

@@ -49,12 +49,12 @@ type waitFlags struct {
 
 func (w *waitFlags) addFlags(fs *pflag.FlagSet, otherwise time.Duration) {
 	fs.BoolVar(&w.noWait, "no-wait", false, "end when the request is accepted, without looking at what becomes of it")
-	fs.DurationVar(&w.timeout, "wait-timeout", otherwise, "give up waiting for the outcome of one backup after this long; 0 waits without limit")
+	fs.DurationVar(&w.timeout, "timeout", otherwise, "give up waiting for the outcome of one backup after this long; 0 waits without limit")
 }
 
 func (w *waitFlags) check(g *globalFlags) error {
 	if w.timeout < 0 {
-		return usagef("--wait-timeout must not be negative")
+		return usagef("--timeout must not be negative")
 	}
 	if w.noWait && g.standalone {
 		return usagef("--no-wait needs a server: with --standalone the engine ends with the command")

@@ -80,7 +80,7 @@ func (g *globalFlags) addFlags(fs *pflag.FlagSet) {
 		fs.StringVar(s.to, s.flag, "", s.help+" (env "+s.env+")")
 	}
 	fs.BoolVar(&g.cloud.Insecure, "insecure", false, "do not verify the server's certificate")
-	fs.DurationVar(&g.timeout, "timeout", time.Minute, "how long to wait for one answer of the API")
+	fs.DurationVar(&g.timeout, "request-timeout", time.Minute, "how long to wait for one answer of the API")
 	fs.BoolVar(&g.debug, "debug", false, "log requests and the engine's work to standard error")
 	fs.BoolVarP(&g.quiet, "quiet", "q", false, "no progress and no summary; errors and warnings remain")
 	fs.BoolVar(&g.jsonEvents, "json-events", false, "progress, warnings, errors and summary as JSON Lines on standard error")
@@ -97,7 +97,7 @@ func (g *globalFlags) complete(fs *pflag.FlagSet, env lookup) error {
 	}
 	g.colorMode = mode
 	if g.timeout <= 0 {
-		return usagef("--timeout must be more than 0")
+		return usagef("--request-timeout must be more than 0")
 	}
 	if g.quiet && g.jsonEvents {
 		return usagef("--quiet and --json-events exclude each other")

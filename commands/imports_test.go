@@ -27,13 +27,13 @@ var mayImport = map[string][]string{
 	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/..."},
 
 	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/engine", "commands/...",
-		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg},
+		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg, "golang.org/x/sync/..."},
 	"commands/iostreams": {"golang.org/x/term"},
 	"commands/output":    {"commands/iostreams", tablewriterPkg + "/...", "gopkg.in/yaml.v3"},
 	"commands/prompt":    {"commands/iostreams", surveyPkg + "/..."},
 	"commands/progress":  {"commands/iostreams", "driverstate"},
 
-	"client":            {"driverstate", gophercloudPkg + "/...", "client/workers", "client/manageable"},
+	"client":            {"driverstate", gophercloudPkg + "/...", "client/workers", "client/manageable", "golang.org/x/sync/..."},
 	"client/clouds":     {gophercloudPkg + "/..."},
 	"client/workers":    {gophercloudPkg + "/..."},
 	"client/manageable": {gophercloudPkg + "/..."},

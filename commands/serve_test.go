@@ -103,7 +103,7 @@ func TestVerbsWorkUnchangedOverAnEndpoint(t *testing.T) {
 }
 
 func TestNobodyAnswersIsExitEight(t *testing.T) {
-	code, _, errOut := invoke(t, nil, "backup-list", "--os-endpoint", "http://127.0.0.1:1/v3", "--timeout", "1s")
+	code, _, errOut := invoke(t, nil, "backup-list", "--os-endpoint", "http://127.0.0.1:1/v3", "--request-timeout", "1s")
 	assert.Equal(t, 8, code, errOut)
 	assert.Contains(t, errOut, "hint: without the cloud")
 }

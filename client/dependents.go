@@ -1,0 +1,153 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// An admin can filter backups by columns that no view shows, over all projects
+// (cinder/db/sqlalchemy/api.py _backups_filter). One who is not admin is
+// refused from 3.31 on, and silently given an unfiltered list before it.
+const columnFilters = 31
+
+func (c *Client) byColumn(ctx context.Context, column, value string) ([]Backup, error) {
+	if value == "" {
+		return nil, driverstate.Fail(driverstate.ErrInvalidInput, column+" is empty")
+	}
+	everywhere := true
+	k := call{method: http.MethodGet, path: []string{"backups", "detail"}, need: columnFilters, like: backupFields, resource: "backups"}
+	k.query = c.filters(&everywhere, map[string]string{column: value}, 0, "", nil)
+	list, err := pages[Backup](ctx, c, k, "backups", 0)
+	var refused *Error
+	if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
+		refused.kind = driverstate.ErrForbidden
+		refused.Message = fmt.Sprintf("only an admin can ask by %s (%s)", column, refused.Message)
+	}
+	return list, err
+}
+
+// Dependents returns the backups that stand on the backup id: those whose
+// parent it is, in all projects. Cinder's own has_dependent_backups is a
+// counter that drifts, and its check before a deletion looks into the caller's
+// project only. The caller must be admin: anybody else gets ErrForbidden.
+func (c *Client) Dependents(ctx context.Context, id string) ([]Backup, error) {
+	if err := checkID("backup", id); err != nil {
+		return nil, err
+	}
+	return c.byColumn(ctx, "parent_id", id)
+}
+
+// BackupsOnHost returns the backups whose row names this host, in all
+// projects. The caller must be admin.
+func (c *Client) BackupsOnHost(ctx context.Context, host string) ([]Backup, error) {
+	return c.byColumn(ctx, "host", host)
+}
+
+// BackupsOfService returns the backups whose row names this driver class, in
+// all projects. The caller must be admin.
+func (c *Client) BackupsOfService(ctx context.Context, class string) ([]Backup, error) {
+	return c.byColumn(ctx, "service", class)
+}
+
+// ChainNode is a backup in the tree of its volume's backups.
+type ChainNode struct {
+	Backup   Backup
+	ParentID string   // empty for a full backup, and for one whose parent has no row
+	Children []string // ids, the oldest first
+}
+
+// chainCalls bounds the questions that Chains has under way.
+const chainCalls = 8
+
+// Chains returns the backups of a volume with what stands on what, in all
+// projects: parents before children, full backups by age. The caller must be
+// admin.
+func (c *Client) Chains(ctx context.Context, volumeID string) ([]ChainNode, error) {
+	if err := checkID("volume", volumeID); err != nil {
+		return nil, err
+	}
+	backups, err := c.byColumn(ctx, "volume_id", volumeID)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(backups, func(a, b Backup) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	nodes := make([]ChainNode, len(backups))
+	at := make(map[string]int, len(backups))
+	for i, b := range backups {
+		nodes[i].Backup, at[b.ID] = b, i
+	}
+	// Nothing can stand on any of them when none is incremental.
+	if slices.ContainsFunc(backups, func(b Backup) bool { return b.IsIncremental }) {
+		if err := c.children(ctx, nodes); err != nil {
+			return nil, err
+		}
+	}
+	for i := range nodes {
+		for _, child := range nodes[i].Children {
+			if j, ok := at[child]; ok {
+				nodes[j].ParentID = nodes[i].Backup.ID
+			}
+		}
+	}
+	return parentsFirst(nodes, at), nil
+}
+
+func (c *Client) children(ctx context.Context, nodes []ChainNode) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(chainCalls)
+	for i := range nodes {
+		group.Go(func() error {
+			found, err := c.Dependents(ctx, nodes[i].Backup.ID)
+			if err != nil {
+				return err
+			}
+			slices.SortFunc(found, func(a, b Backup) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID)) })
+			for _, b := range found {
+				if b.ID != nodes[i].Backup.ID {
+					nodes[i].Children = append(nodes[i].Children, b.ID)
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// parentsFirst orders nodes depth first. Rows that make themselves their own
+// ancestor come last, as they are.
+func parentsFirst(nodes []ChainNode, at map[string]int) []ChainNode {
+	out := make([]ChainNode, 0, len(nodes))
+	placed := make([]bool, len(nodes))
+	var place func(i int)
+	place = func(i int) {
+		if placed[i] {
+			return
+		}
+		placed[i] = true
+		out = append(out, nodes[i])
+		for _, child := range nodes[i].Children {
+			if j, ok := at[child]; ok {
+				place(j)
+			}
+		}
+	}
+	for i := range nodes {
+		if nodes[i].ParentID == "" {
+			place(i)
+		}
+	}
+	for i := range nodes {
+		place(i)
+	}
+	return out
+}
