@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,14 +22,18 @@ func (c *Client) byColumn(ctx context.Context, column, value string) ([]Backup, 
 	if value == "" {
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, column+" is empty")
 	}
+	return c.byColumns(ctx, map[string]string{column: value})
+}
+
+func (c *Client) byColumns(ctx context.Context, columns map[string]string) ([]Backup, error) {
 	everywhere := true
 	k := call{method: http.MethodGet, path: []string{"backups", "detail"}, need: columnFilters, like: backupFields, resource: "backups"}
-	k.query = c.filters(&everywhere, map[string]string{column: value}, 0, "", nil)
+	k.query = c.filters(&everywhere, columns, 0, "", nil)
 	list, err := pages[Backup](ctx, c, k, "backups", 0)
 	var refused *Error
 	if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
 		refused.kind = driverstate.ErrForbidden
-		refused.Message = fmt.Sprintf("only an admin can ask by %s (%s)", column, refused.Message)
+		refused.Message = "only an admin can ask for this (" + strings.TrimSuffix(refused.Message, ".") + ")"
 	}
 	return list, err
 }
@@ -55,6 +59,33 @@ func (c *Client) BackupsOnHost(ctx context.Context, host string) ([]Backup, erro
 // all projects. The caller must be admin.
 func (c *Client) BackupsOfService(ctx context.Context, class string) ([]Backup, error) {
 	return c.byColumn(ctx, "service", class)
+}
+
+// IsOnHost reports whether the row of the backup id names this host. The caller
+// must be admin.
+func (c *Client) IsOnHost(ctx context.Context, id, host string) (bool, error) {
+	return c.has(ctx, id, "host", host)
+}
+
+// HasService reports whether the row of the backup id names a driver class. It
+// does not before a service took the backup: Cinder accepts a reset of such a
+// row and does nothing. The caller must be admin.
+func (c *Client) HasService(ctx context.Context, id string) (bool, error) {
+	return c.has(ctx, id, "service~", "") // every value matches, null does not
+}
+
+// HasHost reports whether the row of the backup id names any host. The caller
+// must be admin.
+func (c *Client) HasHost(ctx context.Context, id string) (bool, error) {
+	return c.has(ctx, id, "host~", "")
+}
+
+func (c *Client) has(ctx context.Context, id, column, value string) (bool, error) {
+	if err := checkID("backup", id); err != nil {
+		return false, err
+	}
+	list, err := c.byColumns(ctx, map[string]string{"id": id, column: value})
+	return slices.ContainsFunc(list, func(b Backup) bool { return b.ID == id }), err
 }
 
 // ChainNode is a backup in the tree of its volume's backups.

@@ -198,3 +198,7 @@ func TestARestoreOfForgedDataIsCorrupt(t *testing.T) {
 	assert.Equal(t, driverstate.VolumeErrorRestoring, v.Status)
 	assert.NoFileExists(t, target)
 }
+
+func TestAnEngineSaysThatItIsOne(t *testing.T) {
+	assert.True(t, onEngine(t, t.TempDir()).IsEngine(t.Context()))
+}

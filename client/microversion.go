@@ -22,6 +22,8 @@ type versions struct {
 	known bool
 	// max is the highest minor version of v3; -1 when the server tells none.
 	max int
+	// engine: it is an engine of this project, by its name in the answer.
+	engine bool
 }
 
 // errTooOld is the kind of a need that the server does not meet.
@@ -143,6 +145,9 @@ func (c *Client) discover(ctx context.Context, address string) (int, error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
+	if strings.HasPrefix(resp.Header.Get("Server"), "cinder-go") {
+		c.versions.engine = true
+	}
 	var document struct {
 		Versions []versionDoc `json:"versions"`
 		Version  *versionDoc  `json:"version"`
@@ -177,4 +182,16 @@ func (v versionDoc) minor() int {
 		return 0
 	}
 	return n
+}
+
+// IsEngine reports whether the server is an engine of this project, which looks
+// at the data before it calls a backup available. When the server does not say,
+// it is taken for a cloud.
+func (c *Client) IsEngine(ctx context.Context) bool {
+	if _, err := c.offer(ctx); err != nil {
+		return false
+	}
+	c.versions.mu.Lock()
+	defer c.versions.mu.Unlock()
+	return c.versions.engine
 }

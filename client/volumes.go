@@ -24,7 +24,7 @@ type Volume struct {
 	SnapshotID       *string                  `json:"snapshot_id"`
 	UserID           string                   `json:"user_id"`
 	Attachments      []Attachment             `json:"attachments"`
-	Host             string                   `json:"os-vol-host-attr:host"`        // admin
+	Host             string                   `json:"os-vol-host-attr:host"` // admin
 	ProjectID        string                   `json:"os-vol-tenant-attr:tenant_id"`
 	CreatedAt        time.Time                `json:"created_at"`
 	UpdatedAt        time.Time                `json:"updated_at"`

@@ -2,6 +2,8 @@ package commands
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,39 +16,49 @@ import (
 
 // A reset is asynchronous, and the status may be the same before and after. A
 // row that was written again, or one that nothing has written for a while,
-// is taken for the outcome.
+// is taken for the outcome; after a shorter while a reason is looked for.
 const (
 	settleWritten = time.Second
+	settleQuiet   = 4 * time.Second
 	settleSilent  = 30 * time.Second
 )
 
 type resetStateClient interface {
-	finder
+	selector
+	rowClient
+	identified
+	IsEngine(ctx context.Context) bool
+	ShowBackup(ctx context.Context, id string) (client.Backup, error)
 	ResetBackupStatus(ctx context.Context, id string, to driverstate.Status) error
 	WaitBackup(ctx context.Context, id string, until func(client.Backup) (bool, error)) (client.Backup, error)
 }
 
 type resetStateOptions struct {
-	con    *console
-	now    func() time.Time
-	print  func(output.View) error
-	client func(context.Context) (resetStateClient, error)
+	con     *console
+	now     func() time.Time
+	print   func(output.View) error
+	client  func(context.Context) (resetStateClient, error)
+	confirm func(what string, n int) error
+	target  func(identified) string
 
-	out   outputFlags
-	wait  waitFlags
-	state driverstate.Status
-	refs  []string
+	sel     selectionFlags
+	out     outputFlags
+	wait    waitFlags
+	guard   guardFlags
+	par     parallelFlags
+	state   driverstate.Status
+	remote  bool // not an engine in this process
+	planned []planRow
 }
 
 func newBackupResetState(f *Factory, run runner[resetStateOptions]) *cobra.Command {
-	o := &resetStateOptions{con: f.con, now: f.now, client: func(ctx context.Context) (resetStateClient, error) { return f.Client(ctx) }}
-	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
+	o := newResetStateOptions(f)
 	var state string
 	cmd := &cobra.Command{
-		Use:   "backup-reset-state --state available|error BACKUP...",
+		Use:   "backup-reset-state --state available|error {BACKUP...|filters}",
 		Short: "Set the status of stuck backups",
 		Long: `Set the status of backups that are stuck, such as in creating, deleting or
-restoring. There is no default for --state: say what you mean.
+restoring (admin). There is no default for --state: say what you mean.
 
   error       at once; the backup can then be deleted
   available   the engine proves the data on the store first: whole, and the
@@ -55,14 +67,14 @@ restoring. There is no default for --state: say what you mean.
 
 It does not touch the data, the volume, or a snapshot. A backup that has the
 status already is left alone. It waits for the outcome, because the API answers
-before it is known.
+before it is known, and a cloud accepts resets that it never does. Backups that
+are chosen by filters need a confirmation, or --yes.
 
 Exit 4: accepted, but the backup did not get the status; the reason is shown.`,
 		Example: `  cinder-go backup-reset-state --state error nightly
-  cinder-go backup-reset-state --state available nightly weekly
+  cinder-go backup-reset-state --state error --status creating --older-than 6h --dry-run
   cinder-go backup-reset-state --state available nightly -f value -c status`,
-		Args: atLeastOne,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch o.state = driverstate.Status(strings.ToLower(state)); o.state {
 			case driverstate.StatusAvailable, driverstate.StatusError:
 			case "":
@@ -70,22 +82,30 @@ Exit 4: accepted, but the backup did not get the status; the reason is shown.`,
 			default:
 				return usagef("--state %q is neither available nor error", state)
 			}
-			if err = o.out.check(resultColumns()); err != nil {
-				return err
-			}
-			if err = o.wait.check(&f.g); err != nil {
-				return err
-			}
-			if o.refs, err = refs(args); err != nil {
+			o.remote = !f.g.standalone
+			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(),
+				o.sel.check(&f.g, args)); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&state, "state", "", "`STATUS` to set: available or error (required)")
-	o.out.addFlags(cmd.Flags())
-	o.wait.addFlags(cmd.Flags(), 10*time.Minute)
+	fs := cmd.Flags()
+	fs.StringVar(&state, "state", "", "`STATUS` to set: available or error (required)")
+	o.sel.addFlags(fs)
+	o.guard.addFlags(fs)
+	o.guard.addPlan(fs)
+	o.par.addFlags(fs)
+	o.out.addFlags(fs)
+	o.wait.addFlags(fs, 10*time.Minute)
 	return cmd
+}
+
+func newResetStateOptions(f *Factory) *resetStateOptions {
+	o := &resetStateOptions{con: f.con, now: f.now, target: f.target, client: func(ctx context.Context) (resetStateClient, error) { return f.Client(ctx) }}
+	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
+	o.confirm = func(what string, n int) error { return confirm(f.prompt, f.g.yes, what, n) }
+	return o
 }
 
 func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
@@ -94,41 +114,134 @@ func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
 		return err
 	}
 	items := newBulk(o.con, "backup-reset-state")
-	for _, b := range findAll(ctx, c, o.refs, items) {
-		r := result{id: b.ID, name: nameOf(b), status: string(b.Status), outcome: unchanged}
-		if b.Status != o.state {
-			r.outcome = changed
-			r.status, r.err = o.reset(ctx, c, b)
-		}
-		items.add(r)
+	var backups []client.Backup
+	if o.planned != nil {
+		backups = replan(ctx, c, o.par.n, o.planned, items, false)
+	} else if backups, err = o.sel.find(ctx, c, o.now(), items); err != nil {
+		return err
 	}
+	var other []client.Backup
+	for _, b := range backups {
+		if b.Status != o.state {
+			other = append(other, b)
+		}
+	}
+	if err := o.guard.allows(len(other)); err != nil {
+		return err
+	}
+	switch {
+	case o.guard.plan != "":
+		p := newPlan("backup-reset-state", o.target(c), o.now(), other)
+		p.State = o.state
+		if err := p.write(o.guard.plan); err != nil {
+			return err
+		}
+	case !o.guard.dryRun && o.sel.filtered():
+		if err := o.confirm(fmt.Sprintf("Set the status of %s to %s", plural(len(other), "backup"), o.state), len(other)); err != nil {
+			return err
+		}
+	}
+	services := hosts{unknown: true}
+	if o.remote && len(other) > 0 {
+		if services, err = backupHosts(ctx, c); err != nil {
+			return err
+		}
+	}
+	forEach(ctx, o.par.n, backups, items, func(ctx context.Context, b client.Backup) result {
+		r := result{id: b.ID, name: nameOf(b), status: string(b.Status), outcome: unchanged, before: &b}
+		switch {
+		case b.Status == o.state:
+		case o.guard.plan != "":
+			r.outcome, r.detail = skipped, "planned: would become "+string(o.state)
+		case o.guard.dryRun:
+			r.outcome, r.detail = skipped, "dry run: would become "+string(o.state)
+		default:
+			r.outcome = changed
+			o.reset(ctx, c, &services, b, &r)
+		}
+		return r
+	})
 	if err := o.print(items.view()); err != nil {
 		return err
+	}
+	if o.guard.plan != "" {
+		o.con.note("nothing was changed: cinder-go apply %s does it", o.guard.plan)
+	} else if o.state == driverstate.StatusAvailable && items.count(changed) > 0 && !c.IsEngine(ctx) {
+		o.con.warn("", "the cloud did not look at the data: cinder-go --standalone --store URL backup-verify tells whether it is whole")
 	}
 	return items.finish()
 }
 
-// reset returns the status in the end.
-func (o *resetStateOptions) reset(ctx context.Context, c resetStateClient, before client.Backup) (string, error) {
-	if err := c.ResetBackupStatus(ctx, before.ID, o.state); err != nil {
-		return string(before.Status), err
+// reset asks for the state, waits for the outcome and says it in r.
+func (o *resetStateOptions) reset(ctx context.Context, c resetStateClient, services *hosts, before client.Backup, r *result) {
+	var at string // the row's host, when that is down
+	if len(services.down) > 0 {
+		if state, s, err := services.of(ctx, c, before.ID); err == nil && state == hostDown {
+			at = s.Host
+		}
+	}
+	err := c.ResetBackupStatus(ctx, before.ID, o.state)
+	if err != nil && !client.Lost(err) {
+		if at != "" && errors.Is(err, driverstate.ErrServiceDown) {
+			err = withHint(fmt.Errorf("%w: its host %s is down, and this cloud asks no other (backup_use_same_host)", err, at),
+				"start cinder-backup on "+at+"; or ask an API that has backup_use_same_host off")
+		}
+		r.err = err
+		return
 	}
 	if o.wait.noWait {
-		return "", nil
+		r.status, r.detail = "", "accepted"
+		return
 	}
-	asked := o.now()
-	after := before
+	after, waited := o.await(ctx, c, before)
+	r.status, r.after = string(after.Status), &after
+	switch {
+	case waited != nil:
+		r.err = waited
+		if o.remote {
+			r.err = explained(ctx, c, before.ID, o.now(), waited)
+		}
+	case after.Status != o.state && err != nil: // the answer was lost, and nothing came of it
+		r.err = err
+	case after.Status != o.state:
+		r.err = backupError(after.ID, driverstate.ErrNotApplied, "is %s, not %s: %s", after.Status, o.state, o.reason(ctx, c, after))
+	case at != "":
+		if still, err := c.IsOnHost(ctx, before.ID, at); err == nil && !still {
+			r.warnings = append(r.warnings, "its host "+at+" is down: the row belongs to another host now")
+		}
+	}
+}
+
+// reason is what the row says; a cloud may leave that empty, then what else can
+// be seen.
+func (o *resetStateOptions) reason(ctx context.Context, c resetStateClient, after client.Backup) string {
+	if o.remote && (after.FailReason == nil || *after.FailReason == "") {
+		if text := why(ctx, c, after.ID, o.now()); text != "" {
+			return text
+		}
+	}
+	return failReason(after)
+}
+
+func (o *resetStateOptions) await(ctx context.Context, c resetStateClient, before client.Backup) (client.Backup, error) {
+	asked, after, looked := o.now(), before, false
 	err := o.wait.within(ctx, "backup "+before.ID, func(ctx context.Context) error {
 		_, err := c.WaitBackup(ctx, before.ID, func(b client.Backup) (bool, error) {
 			after = b
-			return settled(before, b, o.state, o.now().Sub(asked)), nil
+			since := o.now().Sub(asked)
+			if settled(before, b, o.state, since) {
+				return true, nil
+			}
+			if looked || since < settleQuiet || !o.remote {
+				return false, nil
+			}
+			looked = true
+			taken, err := c.HasService(ctx, before.ID)
+			return err == nil && !taken, nil
 		})
 		return err
 	})
-	if err == nil && after.Status != o.state {
-		err = backupError(after.ID, driverstate.ErrNotApplied, "is %s, not %s: %s", after.Status, o.state, failReason(after))
-	}
-	return string(after.Status), err
+	return after, err
 }
 
 // settled reports whether b shows the outcome of a reset to want.

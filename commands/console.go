@@ -16,6 +16,7 @@ type console struct {
 	quiet      bool
 	jsonEvents bool
 	renderer   *progress.Renderer // nil until the flags are known
+	audit      *auditLog          // nil for none
 }
 
 // Observe shows the progress of a long operation.

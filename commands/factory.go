@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -70,7 +71,28 @@ func (f *Factory) prepare(cmd *cobra.Command, _ []string) error {
 		mode = progress.ModeNone
 	}
 	f.con.renderer = progress.New(f.con.io, mode, f.now)
+	f.con.audit = f.newAuditLog(cmd.Name())
 	return nil
+}
+
+// newAuditLog is the log of what verb writes; nil when there is none.
+func (f *Factory) newAuditLog(verb string) *auditLog {
+	a := &auditLog{path: f.g.auditLog, explicit: f.g.auditLog != "", now: f.now, verb: verb,
+		warn: func(text string) { f.con.warn("", "%s", text) }, requests: map[string][]string{}}
+	switch a.path {
+	case auditOff:
+		return nil
+	case "":
+		home, err := stateHome(f.env)
+		if err != nil {
+			return nil // there is no place for it: a caller without a home wants none
+		}
+		a.path = filepath.Join(home, "cinder-go", "audit.jsonl")
+	}
+	sudo, _ := f.env("SUDO_USER")
+	user, _ := f.env("USER")
+	a.local = cmp.Or(sudo, user)
+	return a
 }
 
 // Client returns the client of the target, connecting it the first time.
@@ -106,8 +128,27 @@ func (f *Factory) Client(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, connectError(ctx, err)
 	}
+	if f.con.audit != nil {
+		sc.HTTPClient.Transport = f.con.audit.transport(sc.HTTPClient.Transport)
+	}
 	f.client = client.New(sc, opts)
+	if f.con.audit != nil {
+		f.con.audit.who = f.client.Identity()
+		f.con.audit.target = f.target(f.client)
+	}
 	return f.client, nil
+}
+
+// identified knows who it is, and for which endpoint.
+type identified interface{ Identity() client.Identity }
+
+// target names what is changed: an endpoint, or the store of an engine in this
+// process.
+func (f *Factory) target(c identified) string {
+	if f.g.standalone {
+		return f.g.store
+	}
+	return c.Identity().Endpoint
 }
 
 // traced shows requests and answers when asked to debug.
@@ -188,14 +229,18 @@ func (f *Factory) logger() *slog.Logger {
 // down. It goes on when ctx has ended.
 func (f *Factory) close(ctx context.Context) error {
 	f.con.clear()
+	var auditErr error
+	if f.con.audit != nil {
+		auditErr = f.con.audit.close()
+	}
 	if f.engine == nil {
-		return nil
+		return auditErr
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	err := f.engine.Close(ctx)
 	f.engine, f.client = nil, nil
-	return err
+	return errors.Join(err, auditErr)
 }
 
 // printer is how the data of a verb is written.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ func ptr[T any](v T) *T { return &v }
 
 // fake stands in for a server at the small interfaces of the verbs.
 type fake struct {
+	mu      sync.Mutex
 	calls   []string
 	backups map[string]client.Backup
 	store   []client.Manageable
@@ -41,10 +43,14 @@ type fake struct {
 	volume client.Volume
 	clean  client.Cleanup
 	listed client.ListOpts
+
+	rows
 }
 
 func (f *fake) call(format string, args ...any) error {
 	c := fmt.Sprintf(format, args...)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.calls = append(f.calls, c)
 	return f.err[c]
 }
@@ -155,6 +161,9 @@ func (f *fake) CleanupWorkers(_ context.Context, o client.CleanupOpts) (client.C
 }
 
 func (f *fake) ListServices(_ context.Context, host, binary string) ([]client.Service, error) {
+	if f.services != nil {
+		return f.services, nil
+	}
 	return []client.Service{{Binary: "cinder-backup", Host: "node1", Zone: "nova", Status: "enabled", State: "up",
 		UpdatedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}, f.call("services %s %s", host, binary)
 }

@@ -78,6 +78,16 @@ func (w *waitFlags) within(ctx context.Context, what string, wait func(context.C
 	return err
 }
 
+// first is the first of errs that is one.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // refs checks the positional arguments of a verb that takes backups by id or
 // name, and drops repetitions.
 func refs(args []string) ([]string, error) {

@@ -16,7 +16,7 @@ var onStore = []string{"--standalone", "--store", "posix:///srv/backup"}
 func TestForceDeleteFlags(t *testing.T) {
 	o, err := parse(t, newBackupForceDelete, nil, "backup-force-delete", "a", "b", "a", "--dry-run", "--no-wait", "-f", "json", "-c", "id")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"a", "b"}, o.refs)
+	assert.Equal(t, []string{"a", "b"}, o.sel.refs)
 	assert.True(t, o.guard.dryRun)
 	assert.True(t, o.wait.noWait)
 	assert.Equal(t, 10*time.Minute, o.wait.timeout)

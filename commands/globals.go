@@ -20,6 +20,7 @@ type globalFlags struct {
 	authType string
 	timeout  time.Duration
 
+	auditLog   string
 	debug      bool
 	quiet      bool
 	jsonEvents bool
@@ -81,6 +82,7 @@ func (g *globalFlags) addFlags(fs *pflag.FlagSet) {
 	}
 	fs.BoolVar(&g.cloud.Insecure, "insecure", false, "do not verify the server's certificate")
 	fs.DurationVar(&g.timeout, "request-timeout", time.Minute, "how long to wait for one answer of the API")
+	fs.StringVar(&g.auditLog, "audit-log", "", "`FILE` that every write is appended to, or off (default: audit.jsonl below the XDG state directory) (env CINDER_GO_AUDIT_LOG)")
 	fs.BoolVar(&g.debug, "debug", false, "log requests and the engine's work to standard error")
 	fs.BoolVarP(&g.quiet, "quiet", "q", false, "no progress and no summary; errors and warnings remain")
 	fs.BoolVar(&g.jsonEvents, "json-events", false, "progress, warnings, errors and summary as JSON Lines on standard error")
@@ -118,6 +120,9 @@ func (g *globalFlags) complete(fs *pflag.FlagSet, env lookup) error {
 		if g.readOnly, err = truth(env, "CINDER_GO_READ_ONLY"); err != nil {
 			return &usageError{err}
 		}
+	}
+	if v, ok := env("CINDER_GO_AUDIT_LOG"); ok && !fs.Changed("audit-log") {
+		g.auditLog = v
 	}
 	for _, s := range append(g.engineSettings(), g.cloudSettings()...) {
 		if !fs.Changed(s.flag) {

@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/..."},
 
 	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/engine", "commands/...",
-		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg, "golang.org/x/sync/..."},
+		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg, uuidPkg, "golang.org/x/sync/..."},
 	"commands/iostreams": {"golang.org/x/term"},
 	"commands/output":    {"commands/iostreams", tablewriterPkg + "/...", "gopkg.in/yaml.v3"},
 	"commands/prompt":    {"commands/iostreams", surveyPkg + "/..."},

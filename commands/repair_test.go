@@ -22,19 +22,20 @@ func chainOfTwo() map[string]client.Backup {
 	}
 }
 
-func forceDeleteOn(f *fake, b *bench, p prompt.Prompter, yes bool) *forceDeleteOptions {
-	return &forceDeleteOptions{
-		con: b.con, print: b.print,
-		client:  func(context.Context) (forceDeleteClient, error) { return f, nil },
+func forceDeleteOn(f *fake, b *bench, p prompt.Prompter, yes bool) *deleteOptions {
+	return &deleteOptions{
+		con: b.con, print: b.print, now: func() time.Time { return day(9) }, verb: "backup-force-delete", force: true,
+		par: parallelFlags{1}, anyHost: true, target: func(identified) string { return "here" },
+		client:  func(context.Context) (deleteClient, error) { return f, nil },
 		confirm: func(what string, n int) error { return confirm(p, yes, what, n) },
 	}
 }
 
 func TestForceDeleteDeletesIncrementsBeforeTheirParentsAndWaits(t *testing.T) {
-	f, b := &fake{backups: chainOfTwo()}, newBench()
+	f, b := &fake{backups: chainOfTwo(), rows: rows{parent: map[string]string{idChild: idFull}}}, newBench()
 	o := forceDeleteOn(f, b, nil, true)
-	o.refs = []string{"nightly", idChild, idFull}
-	require.NoError(t, runBackupForceDelete(t.Context(), o))
+	o.sel.refs = []string{"nightly", idChild, idFull}
+	require.NoError(t, runBackupDelete(t.Context(), o))
 	assert.Equal(t, []string{"force-delete " + idChild, "wait-gone " + idChild, "force-delete " + idFull, "wait-gone " + idFull}, f.calls)
 	assert.Equal(t, idChild+" increment changed deleted deleted\n"+idFull+" nightly changed deleted deleted\n", b.out.String())
 	assert.Equal(t, "backup-force-delete: 2 selected, 2 changed, 0 unchanged, 0 skipped, 0 failed\n", b.err.String())
@@ -56,8 +57,8 @@ func TestForceDeleteAsksAndTakesNoForAnAnswer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f, b := &fake{backups: chainOfTwo()}, newBench()
 			o := forceDeleteOn(f, b, c.prompt, false)
-			o.refs = c.refs
-			err := runBackupForceDelete(t.Context(), o)
+			o.sel.refs = c.refs
+			err := runBackupDelete(t.Context(), o)
 			assert.Equal(t, c.code, exitCode(err))
 			if c.code == 2 {
 				assert.ErrorContains(t, err, "--yes")
@@ -73,8 +74,8 @@ func TestForceDeleteAsksAndTakesNoForAnAnswer(t *testing.T) {
 func TestForceDeleteGoesOnAfterYes(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
 	o := forceDeleteOn(f, b, &fakePrompt{yes: true}, false)
-	o.refs = []string{"nightly"}
-	require.NoError(t, runBackupForceDelete(t.Context(), o))
+	o.sel.refs = []string{"nightly"}
+	require.NoError(t, runBackupDelete(t.Context(), o))
 	assert.Len(t, f.calls, 2)
 }
 
@@ -82,8 +83,8 @@ func TestDryRunOnlyReadsAndDoesNotAsk(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
 	p := &fakePrompt{}
 	o := forceDeleteOn(f, b, p, false)
-	o.refs, o.guard.dryRun = []string{"nightly"}, true
-	require.NoError(t, runBackupForceDelete(t.Context(), o))
+	o.sel.refs, o.guard.dryRun = []string{"nightly"}, true
+	require.NoError(t, runBackupDelete(t.Context(), o))
 	assert.Empty(t, f.calls)
 	assert.Empty(t, p.asked)
 	assert.Contains(t, b.out.String(), "skipped error dry run: would be deleted")
@@ -93,8 +94,8 @@ func TestSomeDeletedSomeNotIsExitThree(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
 	f.err = map[string]error{"force-delete " + idChild: driverstate.Fail(driverstate.ErrForbidden, "backup "+idChild+": not yours")}
 	o := forceDeleteOn(f, b, nil, true)
-	o.refs = []string{idFull, idChild, "absent"}
-	err := runBackupForceDelete(t.Context(), o)
+	o.sel.refs = []string{idFull, idChild, "absent"}
+	err := runBackupDelete(t.Context(), o)
 	assert.Equal(t, 3, exitCode(err))
 	assert.Contains(t, b.err.String(), "error: backup absent: not there")
 	assert.Contains(t, b.err.String(), "error: backup "+idChild+": not yours")
@@ -105,8 +106,8 @@ func TestForceDeleteThatDoesNotEndIsExitFour(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
 	f.err = map[string]error{"wait-gone " + idFull: context.DeadlineExceeded}
 	o := forceDeleteOn(f, b, nil, true)
-	o.refs, o.wait.timeout = []string{idFull}, time.Nanosecond
-	err := runBackupForceDelete(t.Context(), o)
+	o.sel.refs, o.wait.timeout = []string{idFull}, time.Nanosecond
+	err := runBackupDelete(t.Context(), o)
 	assert.Equal(t, 4, exitCode(err))
 	assert.ErrorContains(t, err, "still under way after 1ns")
 }
@@ -114,8 +115,8 @@ func TestForceDeleteThatDoesNotEndIsExitFour(t *testing.T) {
 func TestNoWaitEndsWhenTheRequestIsAccepted(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
 	o := forceDeleteOn(f, b, nil, true)
-	o.refs, o.wait.noWait = []string{idFull}, true
-	require.NoError(t, runBackupForceDelete(t.Context(), o))
+	o.sel.refs, o.wait.noWait = []string{idFull}, true
+	require.NoError(t, runBackupDelete(t.Context(), o))
 	assert.Equal(t, []string{"force-delete " + idFull}, f.calls)
 	assert.Contains(t, b.out.String(), "deleting accepted")
 }
@@ -123,15 +124,16 @@ func TestNoWaitEndsWhenTheRequestIsAccepted(t *testing.T) {
 func TestABackupThatOnlyTheStoreHasIsHintedAt(t *testing.T) {
 	f, b := &fake{store: []client.Manageable{{ID: idFull, Name: ptr("nightly")}, {ID: idOther, Managed: true}}}, newBench()
 	o := forceDeleteOn(f, b, nil, true)
-	o.refs = []string{"nightly"}
-	assert.Equal(t, 5, exitCode(runBackupForceDelete(t.Context(), o)))
+	o.sel.refs = []string{"nightly"}
+	assert.Equal(t, 5, exitCode(runBackupDelete(t.Context(), o)))
 	assert.Contains(t, b.err.String(), "hint: the store holds it: cinder-go backup-manage "+idFull)
 }
 
 func resetOn(f *fake, b *bench, to driverstate.Status, refs ...string) *resetStateOptions {
 	now := day(9)
 	return &resetStateOptions{
-		con: b.con, print: b.print, state: to, refs: refs,
+		con: b.con, print: b.print, state: to, sel: selectionFlags{refs: refs}, par: parallelFlags{1},
+		target: func(identified) string { return "here" },
 		now:    func() time.Time { now = now.Add(2 * time.Second); return now },
 		client: func(context.Context) (resetStateClient, error) { return f, nil },
 	}
@@ -186,29 +188,6 @@ func TestWhatIsTakenForTheOutcomeOfAReset(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Equal(t, c.want, settled(before, c.b, driverstate.StatusAvailable, c.since))
-		})
-	}
-}
-
-func TestCleanupThatNobodyCanDoIsExitFour(t *testing.T) {
-	dead := []client.CleanupService{{ID: 3, Host: "node1@lvm", Binary: driverstate.BinaryVolume}}
-	for _, c := range []struct {
-		name  string
-		clean client.Cleanup
-		code  int
-		err   string
-	}{
-		{"asked for", client.Cleanup{Cleaning: dead}, 0, "1 changed"},
-		{"some", client.Cleanup{Cleaning: dead, Unavailable: dead}, 0, "1 skipped"},
-		{"none can", client.Cleanup{Unavailable: dead}, 4, ""},
-		{"none matched", client.Cleanup{}, 0, "no cleanable services matched"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			f, b := &fake{clean: c.clean}, newBench()
-			err := runWorkersCleanup(t.Context(), &cleanupOptions{con: b.con, print: b.print,
-				client: func(context.Context) (cleanupClient, error) { return f, nil }})
-			assert.Equal(t, c.code, exitCode(err))
-			assert.Contains(t, b.err.String(), c.err)
 		})
 	}
 }

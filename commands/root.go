@@ -84,7 +84,9 @@ Exit codes:
 	)
 	add(groupRepair,
 		newBackupResetState(f, runBackupResetState),
-		newBackupForceDelete(f, runBackupForceDelete),
+		newBackupDelete(f, runBackupDelete),
+		newBackupForceDelete(f, runBackupDelete),
+		newApply(f, runApply),
 		newWorkersCleanup(f, runWorkersCleanup),
 	)
 	add(groupRecover,

@@ -3,7 +3,9 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/commands/output"
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -25,6 +27,10 @@ type result struct {
 	status   string // of the backup afterwards, when known
 	detail   string
 	err      error
+	// before and after are the row, for the audit log; nil when unknown.
+	before, after *client.Backup
+	// warnings are told before the result.
+	warnings []string
 }
 
 // bulk collects what became of each item, and reports failures as they occur.
@@ -40,10 +46,16 @@ func (b *bulk) add(r result) {
 	if r.err != nil {
 		r.outcome = failed
 		if r.detail == "" {
-			r.detail = r.err.Error()
+			r.detail = strings.TrimPrefix(r.err.Error(), "backup "+r.id+": ")
 		}
+	}
+	for _, w := range r.warnings {
+		b.con.warn(r.id, "%s", w)
+	}
+	if r.err != nil {
 		b.con.fail(r.err)
 	}
+	b.con.audit.outcome(r)
 	b.results = append(b.results, r)
 }
 

@@ -142,6 +142,7 @@ var projectID = regexp.MustCompile(`^[0-9a-f-]+$`)
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := "req-" + uuid.NewString()
 	w.Header().Set("X-Openstack-Request-Id", id)
+	w.Header().Set("Server", "cinder-go") // how a client tells an engine from a cloud
 	defer func() {
 		p := recover()
 		if p == nil {

@@ -1,0 +1,133 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// rowClient asks for what no view of a backup shows: its host and its driver.
+type rowClient interface {
+	ListServices(ctx context.Context, host, binary string) ([]client.Service, error)
+	IsOnHost(ctx context.Context, id, host string) (bool, error)
+	HasHost(ctx context.Context, id string) (bool, error)
+	HasService(ctx context.Context, id string) (bool, error)
+	ListMessages(ctx context.Context, o client.MessageListOpts) ([]client.Message, error)
+}
+
+// hosts are the cinder-backup services of a cloud.
+type hosts struct {
+	unknown  bool // the caller may not see them
+	down, up []client.Service
+}
+
+func backupHosts(ctx context.Context, c rowClient) (hosts, error) {
+	list, err := c.ListServices(ctx, "", string(driverstate.BinaryBackup))
+	if errors.Is(err, driverstate.ErrForbidden) {
+		return hosts{unknown: true}, nil
+	}
+	if err != nil {
+		return hosts{}, fmt.Errorf("looking at the backup services: %w", err)
+	}
+	var h hosts
+	for _, s := range list {
+		if s.State == "up" {
+			h.up = append(h.up, s)
+		} else {
+			h.down = append(h.down, s)
+		}
+	}
+	return h, nil
+}
+
+// hostState says whether anybody answers for a row.
+type hostState int
+
+const (
+	hostUnseen hostState = iota // the caller may not know
+	hostUp
+	hostDown
+	hostGone // the row names a host that is no service of the cloud
+	hostNone // the row names no host
+)
+
+// of finds the host of the backup id among the services.
+func (h *hosts) of(ctx context.Context, c rowClient, id string) (hostState, client.Service, error) {
+	if h.unknown {
+		return hostUnseen, client.Service{}, nil
+	}
+	for i, s := range slices.Concat(h.down, h.up) {
+		on, err := c.IsOnHost(ctx, id, s.Host)
+		switch {
+		case err != nil:
+			return hostUnseen, client.Service{}, err
+		case on && i < len(h.down):
+			return hostDown, s, nil
+		case on:
+			return hostUp, s, nil
+		}
+	}
+	named, err := c.HasHost(ctx, id)
+	switch {
+	case err != nil:
+		return hostUnseen, client.Service{}, err
+	case named:
+		return hostGone, client.Service{}, nil
+	}
+	return hostNone, client.Service{}, nil
+}
+
+// absence says in words that nobody answers for a row; empty when somebody does.
+func absence(state hostState, s client.Service, now time.Time) string {
+	switch state {
+	case hostDown:
+		text := "its host " + s.Host + " is down"
+		if !s.UpdatedAt.IsZero() && now.After(s.UpdatedAt) {
+			text += " (last heard of " + now.Sub(s.UpdatedAt).Round(time.Second).String() + " ago)"
+		}
+		return text
+	case hostGone:
+		return "its row names a host that is no cinder-backup of this cloud"
+	}
+	return ""
+}
+
+// why says what can be seen of the reason that a change of the backup id was
+// accepted and did not happen; empty when nothing can. It only looks, and what
+// it may not see it leaves out.
+func why(ctx context.Context, c rowClient, id string, now time.Time) string {
+	if taken, err := c.HasService(ctx, id); err == nil && !taken {
+		return "no backup service ever took it, as its row names no driver: Cinder accepts a reset of such a row and does nothing; cinder-go backup-force-delete " + id + " removes it"
+	}
+	if h, err := backupHosts(ctx, c); err == nil {
+		if len(h.up) == 0 && !h.unknown {
+			return "no cinder-backup is up"
+		}
+		if state, s, err := h.of(ctx, c, id); err == nil {
+			if text := absence(state, s, now); text != "" {
+				return text
+			}
+		}
+	}
+	if list, err := c.ListMessages(ctx, client.MessageListOpts{ResourceID: id, Limit: 1}); err == nil && len(list) > 0 {
+		return "the cloud's message of " + list[0].CreatedAt.Format(time.RFC3339) + ": " + list[0].UserMessage
+	}
+	return ""
+}
+
+// explained adds the reason that can be seen to an error that says that a
+// change did not happen.
+func explained(ctx context.Context, c rowClient, id string, now time.Time, err error) error {
+	if !errors.Is(err, driverstate.ErrNotApplied) || ctx.Err() != nil {
+		return err
+	}
+	if reason := why(ctx, c, id, now); reason != "" {
+		return fmt.Errorf("%w; %s", err, reason)
+	}
+	return err
+}
