@@ -1,8 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -12,6 +14,9 @@ import (
 
 // CleanupOpts selects services for a cleanup. Zero fields do not filter,
 // except that the server takes only services that are down when IsUp is nil.
+// Zed matches no service at all by ServiceID, nor by ResourceID unless
+// ClusterName or Host is set as well: it filters by a column that the services
+// do not have (cinder/db/sqlalchemy/api.py _service_query).
 type CleanupOpts struct {
 	ServiceID    *int64
 	ClusterName  string
@@ -46,10 +51,14 @@ const cleanupVersion = 24
 // admin. The answer says what was asked for, not what came of it. It is sent
 // once.
 func (c *Client) CleanupWorkers(ctx context.Context, o CleanupOpts) (Cleanup, error) {
+	return c.cleanup(ctx, workers.CleanupOpts(o))
+}
+
+func (c *Client) cleanup(ctx context.Context, o workers.CleanupOptsBuilder) (Cleanup, error) {
 	var answer Cleanup
 	k := call{method: http.MethodPost, path: []string{"workers", "cleanup"}, need: cleanupVersion, resource: "workers cleanup"}
 	err := c.attempt(ctx, k, func(sc *gophercloud.ServiceClient) error {
-		services, err := workers.Cleanup(ctx, sc, workers.CleanupOpts(o)).Extract()
+		services, err := workers.Cleanup(ctx, sc, o).Extract()
 		if err != nil {
 			return err
 		}
@@ -57,6 +66,36 @@ func (c *Client) CleanupWorkers(ctx context.Context, o CleanupOpts) (Cleanup, er
 		return nil
 	})
 	return answer, err
+}
+
+// noResource is a UUID that Cinder gives to nothing.
+const noResource = "00000000-0000-4000-8000-000000000000"
+
+// numbersProbe asks for the cleanup of a resource that does not exist, on any
+// host: a host that is null keeps the API from looking for the resource's own
+// service (cinder/api/v3/workers.py).
+type numbersProbe struct{ up bool }
+
+// ToWorkersCleanupMap assembles the request body.
+func (p numbersProbe) ToWorkersCleanupMap() (map[string]any, error) {
+	return map[string]any{"resource_id": noResource, "host": nil, "is_up": p.up}, nil
+}
+
+// ServiceNumbers returns all services with the numbers of their rows. No read
+// of the API tells them: it asks for the cleanup of a resource that does not
+// exist, which changes nothing, and reads the numbers from the answers. The
+// caller must be admin.
+func (c *Client) ServiceNumbers(ctx context.Context) ([]CleanupService, error) {
+	var all []CleanupService
+	for _, up := range []bool{false, true} {
+		answer, err := c.cleanup(ctx, numbersProbe{up})
+		if err != nil {
+			return nil, err
+		}
+		all = append(append(all, answer.Cleaning...), answer.Unavailable...)
+	}
+	slices.SortFunc(all, func(a, b CleanupService) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(all, func(a, b CleanupService) bool { return a.ID == b.ID }), nil
 }
 
 func cleanupServices(list []workers.Service) []CleanupService {

@@ -2,32 +2,42 @@ package commands
 
 import (
 	"context"
-	"strconv"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/commands/output"
-	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 type cleanupClient interface {
 	CleanupWorkers(ctx context.Context, o client.CleanupOpts) (client.Cleanup, error)
+	ServiceNumbers(ctx context.Context) ([]client.CleanupService, error)
+	ListServices(ctx context.Context, host, binary string) ([]client.Service, error)
+	ListClusters(ctx context.Context, o client.ClusterListOpts) ([]client.Cluster, error)
+	Cleanables(ctx context.Context) ([]client.Cleanable, error)
+	WaitCleaned(ctx context.Context, list []client.Cleanable, left func(client.Cleanable)) ([]client.Cleanable, error)
+	ShowVolume(ctx context.Context, id string) (client.Volume, error)
+	BackupsOnHost(ctx context.Context, host string) ([]client.Backup, error)
 }
 
 type cleanupOptions struct {
-	con    *console
-	print  func(output.View) error
-	client func(context.Context) (cleanupClient, error)
+	con     *console
+	print   func(output.View) error
+	client  func(context.Context) (cleanupClient, error)
+	confirm func(what string, n int) error
 
 	out    outputFlags
+	guard  guardFlags
+	follow bool
+	wait   waitFlags
 	filter client.CleanupOpts
 }
 
 func newWorkersCleanup(f *Factory, run runner[cleanupOptions]) *cobra.Command {
 	o := &cleanupOptions{con: f.con, client: func(ctx context.Context) (cleanupClient, error) { return f.Client(ctx) }}
 	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
+	o.confirm = func(what string, n int) error { return confirm(f.prompt, f.g.yes, what, n) }
 	var text cleanupText
 	cmd := &cobra.Command{
 		Use:     "workers-cleanup",
@@ -35,93 +45,81 @@ func newWorkersCleanup(f *Factory, run runner[cleanupOptions]) *cobra.Command {
 		Short:   "Ask the cloud to clean up after dead services",
 		Long: `Ask the schedulers and volume services to clean up the work that services left
 behind when they died (API 3.24, admin), and show for which services that was
-asked ("cleaning") and for which nobody can do it ("unavailable": their own
-restart will).
+asked ("cleaning"), for which nobody can do it ("unavailable": their own start
+will), and which have nothing that is ever cleaned up ("nothing-to-do").
 
-Without --is-up the server takes only services that are down. The request is
-sent and forgotten: the answer says "asked", not "done".
+Without --is-up only services that are down are asked for. With --is-up True
+Cinder takes the work that a living service has in hand for left behind as well:
+a volume that is being created becomes error. When there is such work it asks
+first; away from a terminal it then needs --yes.
 
-It cleans volumes and snapshots. IT NEVER TOUCHES BACKUPS: for a stuck backup
-there are backup-reset-state and backup-force-delete.
+What is cleaned up: volumes that are creating, downloading, uploading or
+deleting, and snapshots that are creating. --dry-run shows the services that
+match and what is in such a status there, and asks for nothing. The answer of
+the cloud says "asked", not "done": --follow watches until those volumes and
+snapshots left their status, and shows what became of each.
 
-Exit 4: services matched, and none of them can be cleaned up.`,
-		Example: `  cinder-go workers-cleanup
+IT NEVER TOUCHES BACKUPS. Those that are stuck on a cinder-backup that is down
+are named, each with the next command.
+
+A host, cluster or service that the cloud does not have is refused (exit 5).
+Cinder itself matches nothing by --service-id, nor by --resource-id alone: the
+host or cluster behind them is looked up here and sent along.
+
+Exit 4: no other service can do it for those that matched, or with --follow
+something is still in its status when --timeout is over.
+Exit 10: declined at the prompt.`,
+		Example: `  cinder-go workers-cleanup --dry-run
+  cinder-go workers-cleanup --follow
   cinder-go workers-cleanup --binary cinder-volume --host node1@lvm
   cinder-go workers-cleanup --resource-type Volume --resource-id 4b3f…`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err = o.out.check(cleanupColumns()); err != nil {
+			if err = o.out.check(o.columns()); err != nil {
 				return err
 			}
 			if o.filter, err = text.parse(cmd.Flags().Changed); err != nil {
+				return err
+			}
+			if err = o.checkModes(cmd.Flags().Changed); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
 		},
 	}
 	fs := cmd.Flags()
+	fs.SetNormalizeFunc(cleanupSpelling)
 	o.out.addFlags(fs)
-	fs.StringVar(&text.cluster, "cluster", "", "only services of this cluster `NAME`")
-	fs.StringVar(&text.host, "host", "", "only services on this `HOST`")
-	fs.StringVar(&text.binary, "binary", "", "only this `BINARY`: cinder-volume or cinder-scheduler")
-	fs.StringVar(&text.isUp, "is-up", "", "`True|False`: services that are up, or (default) down")
-	fs.StringVar(&text.disabled, "disabled", "", "`True|False`: only disabled services, or only enabled ones")
-	fs.StringVar(&text.resourceID, "resource-id", "", "only the work on the resource of this `ID`")
-	fs.StringVar(&text.resourceType, "resource-type", "", "only work on this `TYPE`: Volume or Snapshot")
-	fs.StringVar(&text.serviceID, "service-id", "", "only the service with this `NUMBER`")
+	o.guard.addFlags(fs)
+	text.addFlags(fs)
+	fs.BoolVar(&o.follow, "follow", false, "watch until the volumes and snapshots left their status")
+	fs.DurationVar(&o.wait.timeout, "timeout", 10*time.Minute, "with --follow: give up after this long; 0 watches without limit")
 	return cmd
 }
 
-// cleanupText are the flags as they were typed, in cinderclient's spelling.
-type cleanupText struct {
-	cluster, host, binary, isUp, disabled, resourceID, resourceType, serviceID string
+func (o *cleanupOptions) checkModes(given func(string) bool) error {
+	switch {
+	case o.guard.dryRun && o.follow:
+		return usagef("--dry-run and --follow exclude each other")
+	case o.guard.dryRun && o.filter.ServiceID != nil:
+		return usagef("--service-id cannot be previewed: no read of the API tells the numbers; say --host and --binary")
+	case o.wait.timeout < 0:
+		return usagef("--timeout must not be negative")
+	case given("timeout") && !o.follow:
+		return usagef("--timeout belongs to --follow: without it nothing is waited for")
+	}
+	return nil
 }
 
-func (t *cleanupText) parse(given func(string) bool) (o client.CleanupOpts, err error) {
-	o = client.CleanupOpts{ClusterName: t.cluster, Host: t.host, ResourceID: t.resourceID}
-	switch b := driverstate.Binary(t.binary); b {
-	case "", driverstate.BinaryVolume, driverstate.BinaryScheduler:
-		o.Binary = t.binary
-	default:
-		return o, usagef("--binary %q is neither cinder-volume nor cinder-scheduler: others have no workers", t.binary)
+// columns are those of what the verb shows: services, or what they left behind.
+func (o *cleanupOptions) columns() []output.Column {
+	switch {
+	case o.guard.dryRun:
+		return previewColumns()
+	case o.follow:
+		return followColumns()
 	}
-	switch strings.ToLower(t.resourceType) {
-	case "":
-	case "volume":
-		o.ResourceType = "Volume"
-	case "snapshot":
-		o.ResourceType = "Snapshot"
-	default:
-		return o, usagef("--resource-type %q is neither Volume nor Snapshot: backups are not cleaned up", t.resourceType)
-	}
-	for _, b := range []struct {
-		flag, text string
-		to         **bool
-	}{{"is-up", t.isUp, &o.IsUp}, {"disabled", t.disabled, &o.Disabled}} {
-		if !given(b.flag) {
-			continue
-		}
-		v, err := strconv.ParseBool(strings.ToLower(b.text))
-		if err != nil {
-			return o, usagef("--%s %q is neither True nor False", b.flag, b.text)
-		}
-		*b.to = &v
-	}
-	if given("service-id") {
-		n, err := strconv.ParseInt(t.serviceID, 10, 64)
-		if err != nil || n < 0 {
-			return o, usagef("--service-id %q is no number", t.serviceID)
-		}
-		o.ServiceID = &n
-	}
-	return o, nil
-}
-
-func cleanupColumns() []output.Column {
-	return []output.Column{
-		{Key: "result", Title: "Result"}, {Key: "id", Title: "ID"}, {Key: "cluster_name", Title: "Cluster Name"},
-		{Key: "host", Title: "Host"}, {Key: "binary", Title: "Binary"},
-	}
+	return cleanupColumns()
 }
 
 func runWorkersCleanup(ctx context.Context, o *cleanupOptions) error {
@@ -129,28 +127,18 @@ func runWorkersCleanup(ctx context.Context, o *cleanupOptions) error {
 	if err != nil {
 		return err
 	}
-	answer, err := c.CleanupWorkers(ctx, o.filter)
+	p, err := planCleanup(ctx, c, o)
 	if err != nil {
 		return err
 	}
-	v := output.View{Columns: cleanupColumns()}
-	add := func(what string, services []client.CleanupService) {
-		for _, s := range services {
-			v.Rows = append(v.Rows, []any{what, s.ID, s.ClusterName, s.Host, string(s.Binary)})
-		}
+	if o.guard.dryRun {
+		return p.preview(ctx)
 	}
-	add("cleaning", answer.Cleaning)
-	add("unavailable", answer.Unavailable)
-	if err := o.print(v); err != nil {
+	if err := p.ask(ctx); err != nil {
 		return err
 	}
-	switch {
-	case len(v.Rows) == 0:
-		o.con.note("no cleanable services matched")
-	case len(answer.Cleaning) == 0:
-		return withHint(driverstate.Fail(driverstate.ErrNotApplied, "no other service can clean up after those that matched"),
-			"their own restart cleans up: start them again; cinder-go service-list shows them")
+	if o.follow {
+		return p.follow(ctx)
 	}
-	o.con.summary("workers-cleanup", len(v.Rows), len(answer.Cleaning), 0, len(answer.Unavailable), 0)
-	return nil
+	return p.report(ctx)
 }
