@@ -55,7 +55,7 @@ with backup-manageable-list --verify first, or with backup-verify afterwards.`,
 			if err = refsOrAll(args, o.all); err != nil {
 				return err
 			}
-			if err = o.out.check(resultColumns()); err != nil {
+			if err = first(o.out.check(resultColumns()), o.guard.check()); err != nil {
 				return err
 			}
 			if o.refs, err = refs(args); err != nil {
@@ -83,7 +83,17 @@ func runBackupManage(ctx context.Context, o *manageOptions) error {
 		return engineOnly(err)
 	}
 	items := newBulk(o.con, "backup-manage")
-	for _, m := range o.selectFound(found, items) {
+	picked := o.selectFound(found, items)
+	rows := 0
+	for _, m := range picked {
+		if !m.Managed && o.admits(m) {
+			rows++
+		}
+	}
+	if err := o.guard.allows(rows); err != nil {
+		return err
+	}
+	for _, m := range picked {
 		items.add(o.manage(ctx, c, m))
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -136,14 +146,19 @@ func (o *manageOptions) selectFound(found []client.Manageable, items *bulk) []cl
 	return out
 }
 
+// admits reports whether a backup in this condition may get a row.
+func (o *manageOptions) admits(m client.Manageable) bool {
+	return m.Condition == driverstate.ConditionWhole ||
+		m.Condition == driverstate.ConditionOrphaned && o.orphaned ||
+		m.Condition == driverstate.ConditionDamaged && o.damaged
+}
+
 func (o *manageOptions) manage(ctx context.Context, c manageClient, m client.Manageable) result {
 	r := result{id: m.ID, outcome: unchanged, detail: "has a row already"}
 	if m.Name != nil {
 		r.name = *m.Name
 	}
-	admitted := m.Condition == driverstate.ConditionWhole ||
-		m.Condition == driverstate.ConditionOrphaned && o.orphaned ||
-		m.Condition == driverstate.ConditionDamaged && o.damaged
+	admitted := o.admits(m)
 	switch {
 	case m.Managed:
 		return r

@@ -15,7 +15,12 @@ import (
 )
 
 type restoreClient interface {
-	finder
+	selector
+	rowClient
+	identified
+	ShowBackup(ctx context.Context, id string) (client.Backup, error)
+	ShowVolume(ctx context.Context, id string) (client.Volume, error)
+	ListVolumes(ctx context.Context, o client.VolumeListOpts) ([]client.Volume, error)
 	RestoreBackup(ctx context.Context, id string, o client.RestoreOpts) (client.Restore, error)
 	WaitRestore(ctx context.Context, backupID, volumeID string) (client.Backup, client.Volume, error)
 	ManageVolume(ctx context.Context, o client.ManageVolumeOpts) (client.Volume, error)
@@ -23,9 +28,12 @@ type restoreClient interface {
 }
 
 type restoreOptions struct {
-	con    *console
-	print  func(output.View) error
-	client func(context.Context) (restoreClient, error)
+	con     *console
+	now     func() time.Time
+	print   func(output.View) error
+	client  func(context.Context) (restoreClient, error)
+	confirm func(what string, n int) error
+	remote  bool // not an engine in this process
 
 	out       outputFlags
 	wait      waitFlags
@@ -33,14 +41,16 @@ type restoreOptions struct {
 	overwrite bool
 	volume    string
 	name      string
-	refs      []string
+	sel       selectionFlags
+	guard     guardFlags
 }
 
 func newBackupRestore(f *Factory, run runner[restoreOptions]) *cobra.Command {
-	o := &restoreOptions{con: f.con, client: func(ctx context.Context) (restoreClient, error) { return f.Client(ctx) }}
+	o := &restoreOptions{con: f.con, now: f.now, client: func(ctx context.Context) (restoreClient, error) { return f.Client(ctx) }}
 	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
+	o.confirm = func(what string, n int) error { return confirm(f.prompt, f.g.yes, what, n) }
 	cmd := &cobra.Command{
-		Use:   "backup-restore BACKUP...",
+		Use:   "backup-restore {BACKUP...|filters}",
 		Short: "Restore a backup to a file, a device or a volume",
 		Long: `Restore a backup, and for an incremental one the whole chain that it stands on.
 
@@ -53,7 +63,9 @@ On the engine (--standalone, or "cinder-go serve"), say --to:
 
 On a cloud, say --volume ID to restore onto that volume, or --name NAME to
 restore to a new one of that name; without both, a new one is named after the
-backup. THE DATA ON --volume IS REPLACED.
+backup. THE DATA ON --volume IS REPLACED: it asks first, and away from a
+terminal needs --yes. To choose backups by volume and by name say --of-volume
+and --named. --dry-run does the reads only.
 
 Every block is compared with its hash before it is written: a damaged backup
 ends with exit 9, and the target is not called good. Then it waits until the
@@ -65,7 +77,6 @@ volumes. A file that holds data is refused without --overwrite.`,
 		Example: `  cinder-go --standalone --store posix:///srv/backup backup-restore nightly --to /mnt/rescue/volume.raw
   cinder-go --standalone --store posix:///srv/backup backup-restore nightly --to - | ssh host 'cat > /dev/vg/volume'
   cinder-go --os-cloud prod backup-restore nightly --name nightly-restored`,
-		Args: atLeastOne,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err = o.check(f, args); err != nil {
 				return err
@@ -76,6 +87,8 @@ volumes. A file that holds data is refused without --overwrite.`,
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 0)
+	o.sel.addFilters(fs, "of-volume", "named")
+	o.guard.addFlags(fs)
 	fs.StringVar(&o.to, "to", "", "`FILE|DEVICE|-` to write the image to (engine)")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "with --to: the file may hold data, which is replaced")
 	fs.StringVar(&o.volume, "volume", "", "`ID` of the volume to restore onto; its data is replaced")
@@ -93,8 +106,8 @@ func (o *restoreOptions) check(f *Factory, args []string) (err error) {
 	switch {
 	case targets > 1:
 		return usagef("--to, --volume and --name exclude each other")
-	case targets == 1 && len(args) > 1:
-		return usagef("one target takes one backup, not %d", len(args))
+	case targets == 1 && len(args) != 1:
+		return usagef("one target takes one backup, by id or name")
 	case o.overwrite && o.to == "":
 		return usagef("--overwrite belongs to --to")
 	case f.g.standalone && targets == 0:
@@ -114,11 +127,8 @@ func (o *restoreOptions) check(f *Factory, args []string) (err error) {
 	if err = o.out.check(restoreColumns()); err != nil {
 		return err
 	}
-	if err = o.wait.check(&f.g); err != nil {
-		return err
-	}
-	o.refs, err = refs(args)
-	return err
+	o.remote = !f.g.standalone
+	return first(o.wait.check(&f.g), o.guard.check(), o.sel.check(&f.g, args))
 }
 
 func restoreColumns() []output.Column {
@@ -135,13 +145,26 @@ func runBackupRestore(ctx context.Context, o *restoreOptions) error {
 		return err
 	}
 	items := newBulk(o.con, "backup-restore")
-	view := output.View{Columns: restoreColumns(), Single: len(o.refs) == 1}
-	for _, b := range findAll(ctx, c, o.refs, items) {
-		row, err := o.restore(ctx, c, b)
-		if err == nil {
+	backups, err := o.sel.find(ctx, c, o.now(), items)
+	if err != nil {
+		return err
+	}
+	if err := o.guard.allows(len(backups)); err != nil {
+		return err
+	}
+	if err := o.ready(ctx, c, backups); err != nil {
+		return err
+	}
+	view := output.View{Columns: restoreColumns(), Single: len(o.sel.refs) == 1}
+	for _, b := range backups {
+		r := result{id: b.ID, name: nameOf(b), outcome: changed, before: &b}
+		var row []any
+		if o.guard.dryRun {
+			r.outcome, r.err = skipped, restorable(b)
+		} else if row, r.err = o.restore(ctx, c, b); r.err == nil {
 			view.Rows = append(view.Rows, row)
 		}
-		items.add(result{id: b.ID, name: nameOf(b), outcome: changed, err: err})
+		items.add(r)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -158,9 +181,13 @@ func (o *restoreOptions) restore(ctx context.Context, c restoreClient, b client.
 	if o.to != "" {
 		return o.restoreTo(ctx, c, b)
 	}
+	asked := o.now()
 	r, err := c.RestoreBackup(ctx, b.ID, client.RestoreOpts{VolumeID: o.volume, Name: o.name})
+	if client.Lost(err) {
+		r, err = o.afterLost(ctx, c, b, asked, err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, o.leftBehind(ctx, c, b, asked, err)
 	}
 	row := func(size int64, status driverstate.VolumeStatus) []any {
 		return []any{b.ID, r.VolumeID, orNil(r.VolumeName), nil, size, string(status)}
@@ -169,6 +196,9 @@ func (o *restoreOptions) restore(ctx context.Context, c restoreClient, b client.
 		return row(b.Size, driverstate.VolumeRestoring), nil
 	}
 	v, err := o.await(ctx, c, b.ID, r.VolumeID)
+	if err != nil && o.remote {
+		err = o.explained(ctx, c, b.ID, r.VolumeID, err)
+	}
 	return row(v.Size, v.Status), err
 }
 

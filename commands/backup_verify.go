@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +18,7 @@ import (
 const problemsShown = 5
 
 type verifyClient interface {
-	finder
-	ListBackups(ctx context.Context, o client.ListOpts) ([]client.Backup, error)
+	selector
 	Verify(ctx context.Context, id string, d driverstate.Depth) (client.Verification, error)
 }
 
@@ -30,15 +30,16 @@ type verifyOptions struct {
 	out   outputFlags
 	depth driverstate.Depth
 	all   bool
-	refs  []string
+	sel   selectionFlags
+	now   func() time.Time
 }
 
 func newBackupVerify(f *Factory, run runner[verifyOptions]) *cobra.Command {
-	o := &verifyOptions{con: f.con, client: func(ctx context.Context) (verifyClient, error) { return f.Client(ctx) }}
+	o := &verifyOptions{con: f.con, now: f.now, client: func(ctx context.Context) (verifyClient, error) { return f.Client(ctx) }}
 	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
 	var depth string
 	cmd := &cobra.Command{
-		Use:   "backup-verify {BACKUP...|--all}",
+		Use:   "backup-verify {BACKUP...|filters|--all}",
 		Short: "Prove that backups are whole",
 		Long: `Look at backups on the store, each with the chain that it stands on.
 
@@ -55,16 +56,13 @@ on standard error, and all of them with -f json.`,
   cinder-go backup-verify --all --depth structure
   cinder-go backup-verify --all -f json > report.json`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err = refsOrAll(args, o.all); err != nil {
-				return err
-			}
 			if o.depth, err = driverstate.ParseDepth(depth); err != nil {
 				return &usageError{err}
 			}
 			if err = o.out.check(verifyColumns()); err != nil {
 				return err
 			}
-			if o.refs, err = refs(args); err != nil {
+			if err = o.sel.checkOrAll(&f.g, args, o.all); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
@@ -72,6 +70,7 @@ on standard error, and all of them with -f json.`,
 	}
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
+	o.sel.addFlags(fs)
 	fs.StringVar(&depth, "depth", string(driverstate.DepthData), "`DEPTH` of the look: structure or data")
 	fs.BoolVar(&o.all, "all", false, "every backup that has a row")
 	return cmd
@@ -136,7 +135,10 @@ func (o *verifyOptions) selectBackups(ctx context.Context, c verifyClient, items
 		return backups, err
 	}
 	var backups []client.Backup
-	for _, ref := range o.refs {
+	if len(o.sel.refs) == 0 || o.sel.chain {
+		return o.sel.find(ctx, c, o.now(), items)
+	}
+	for _, ref := range o.sel.refs {
 		b, err := c.FindBackup(ctx, ref)
 		if errors.Is(err, driverstate.ErrNotFound) && isID(ref) {
 			b, err = client.Backup{ID: ref}, nil // the store may have it

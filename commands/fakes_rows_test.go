@@ -81,3 +81,11 @@ func (f *fake) Identity() client.Identity {
 }
 
 func (f *fake) IsEngine(context.Context) bool { return false }
+
+func (f *fake) ListVolumes(_ context.Context, o client.VolumeListOpts) ([]client.Volume, error) {
+	return f.volumes, nil
+}
+
+func (f *fake) ShowVolume(ctx context.Context, id string) (client.Volume, error) {
+	return f.FindVolume(ctx, id)
+}

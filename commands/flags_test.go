@@ -98,15 +98,15 @@ func TestRestoreTargetIsMadeAbsolute(t *testing.T) {
 func TestListOfACloudIsOnesOwnUnlessAsked(t *testing.T) {
 	o, err := parse(t, newBackupList, nil, "backup-list")
 	require.NoError(t, err)
-	assert.Equal(t, ptr(false), o.list.AllProjects)
+	assert.False(t, o.sel.allProjects)
 	for _, args := range [][]string{{"--all-tenants"}, {"--all-tenants=1"}, {"--all-projects"}} {
 		o, err = parse(t, newBackupList, nil, append([]string{"backup-list"}, args...)...)
 		require.NoError(t, err)
-		assert.Equal(t, ptr(true), o.list.AllProjects)
+		assert.True(t, o.sel.allProjects)
 	}
 	o, err = parse(t, newBackupList, nil, "backup-list", "--os-endpoint", "http://127.0.0.1:8776/v3")
 	require.NoError(t, err)
-	assert.Nil(t, o.list.AllProjects, "an engine has one operator")
+	assert.True(t, o.sel.allProjects, "an engine has one operator")
 }
 
 func TestCleanupFlagsAreThoseOfCinderclient(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/commands/iostreams"
-	"github.com/cinder-go/cinder-go/testdata/drillstore"
 )
 
 func envOf(env map[string]string) lookup {
@@ -40,12 +39,4 @@ func TestTheVersionFlagIsOneLineOnStandardOutput(t *testing.T) {
 	assert.Zero(t, code)
 	assert.Equal(t, "cinder-go version dev\n", out)
 	assert.Empty(t, errOut)
-}
-
-// drillDir is a store of its own that a real Cinder wrote.
-func drillDir(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, drillstore.Unpack(dir))
-	return dir
 }

@@ -230,7 +230,7 @@ func TestAResetThatACloudSwallowsIsTold(t *testing.T) {
 
 func TestAuditLinesTellWhoDidWhatAndWhatCameOfIt(t *testing.T) {
 	home := t.TempDir()
-	env := map[string]string{"HOME": home, "USER": "ops", "CINDER_GO_STANDALONE": "1", "CINDER_GO_STORE": "posix://" + drillDir(t)}
+	env := map[string]string{"HOME": home, "USER": "ops", "CINDER_GO_STANDALONE": "1", "CINDER_GO_STORE": "posix://" + unpacked(t)}
 	code, _, errOut := invoke(t, env, "backup-manage", "--all")
 	require.Equal(t, 0, code, errOut)
 	code, _, errOut = invoke(t, env, "backup-reset-state", "--state", "error", "root-disk")
@@ -264,7 +264,7 @@ func TestAuditLinesTellWhoDidWhatAndWhatCameOfIt(t *testing.T) {
 }
 
 func TestWithoutTheAuditLogThatWasAskedForNothingIsWritten(t *testing.T) {
-	env := map[string]string{"HOME": t.TempDir(), "CINDER_GO_STANDALONE": "1", "CINDER_GO_STORE": "posix://" + drillDir(t)}
+	env := map[string]string{"HOME": t.TempDir(), "CINDER_GO_STANDALONE": "1", "CINDER_GO_STORE": "posix://" + unpacked(t)}
 	code, _, errOut := invoke(t, env, "backup-manage", "--all", "--audit-log", "/proc/nowhere/audit.jsonl")
 	assert.NotEqual(t, 0, code)
 	assert.Contains(t, errOut, "audit log")

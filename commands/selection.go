@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -82,6 +83,17 @@ func (s *selectionFlags) check(g *globalFlags, args []string) error {
 	return nil
 }
 
+// checkOrAll is check for verbs that take every backup when told to by all.
+func (s *selectionFlags) checkOrAll(g *globalFlags, args []string, all bool) error {
+	if !all {
+		return s.check(g, args)
+	}
+	if len(args) > 0 || s.filtered() {
+		return usagef("--all and a choice of backups exclude each other")
+	}
+	return s.checkAny(g, args)
+}
+
 // checkAny is check for verbs that take every backup when none is chosen.
 func (s *selectionFlags) checkAny(g *globalFlags, args []string) (err error) {
 	if s.refs, err = refs(args); err != nil {
@@ -136,7 +148,7 @@ func (s *selectionFlags) find(ctx context.Context, c selector, now time.Time, it
 	)
 	if len(s.refs) > 0 {
 		found = findAll(ctx, c, s.refs, items)
-	} else if found, err = s.list(ctx, c, now); err != nil {
+	} else if found, err = s.list(ctx, c, now, client.ListOpts{}); err != nil {
 		return nil, err
 	}
 	if s.chain {
@@ -145,10 +157,18 @@ func (s *selectionFlags) find(ctx context.Context, c selector, now time.Time, it
 	return found, err
 }
 
-func (s *selectionFlags) list(ctx context.Context, c selector, now time.Time) ([]client.Backup, error) {
-	o := client.ListOpts{Filters: map[string]string{}}
+// list returns what the filters leave of the list o, at most o.Limit of it.
+func (s *selectionFlags) list(ctx context.Context, c selector, now time.Time, o client.ListOpts) ([]client.Backup, error) {
+	o.Filters = maps.Clone(o.Filters)
+	if o.Filters == nil {
+		o.Filters = map[string]string{}
+	}
 	everywhere := s.allProjects || s.project != ""
 	o.AllProjects = &everywhere
+	limit := o.Limit
+	if s.age > 0 || s.zone != "" || s.name != "" || len(s.statuses) > 1 {
+		o.Limit = 0 // the server does not know these
+	}
 	if s.project != "" {
 		o.Filters["project_id"] = s.project
 	}
@@ -176,14 +196,18 @@ func (s *selectionFlags) list(ctx context.Context, c selector, now time.Time) ([
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(found, func(b client.Backup) bool {
+	found = slices.DeleteFunc(found, func(b client.Backup) bool {
 		named, _ := path.Match(cmp.Or(s.name, "*"), nameOf(b))
 		return !named && s.name != "" ||
 			len(s.statuses) > 0 && !slices.Contains(s.statuses, string(b.Status)) ||
 			s.age > 0 && (b.CreatedAt.IsZero() || now.Sub(b.CreatedAt) < s.age) ||
 			s.project != "" && b.ProjectID != s.project ||
 			!inZone(b)
-	}), nil
+	})
+	if limit > 0 && len(found) > limit {
+		found = found[:limit]
+	}
+	return found, nil
 }
 
 // volumeID resolves a volume, which may be gone when its id is given.

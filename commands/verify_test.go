@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,7 @@ import (
 )
 
 func verifyOn(f *fake, b *bench) *verifyOptions {
-	return &verifyOptions{con: b.con, print: b.print, depth: driverstate.DepthData,
+	return &verifyOptions{con: b.con, print: b.print, now: time.Now, depth: driverstate.DepthData,
 		client: func(context.Context) (verifyClient, error) { return f, nil }}
 }
 
@@ -33,7 +34,7 @@ func TestVerifyEndsWithNineWhenAnythingIsNotWhole(t *testing.T) {
 func TestVerifyOfWholeBackupsIsExitZero(t *testing.T) {
 	f, b := &fake{backups: available(idFull), found: map[string]client.Verification{idFull: {Condition: driverstate.ConditionWhole}}}, newBench()
 	o := verifyOn(f, b)
-	o.refs, o.depth = []string{idFull}, driverstate.DepthStructure
+	o.sel.refs, o.depth = []string{idFull}, driverstate.DepthStructure
 	require.NoError(t, runBackupVerify(t.Context(), o))
 	assert.Equal(t, []string{"verify " + idFull + " structure"}, f.calls)
 }
@@ -41,9 +42,9 @@ func TestVerifyOfWholeBackupsIsExitZero(t *testing.T) {
 func TestVerifyTakesAnIDThatOnlyTheStoreHas(t *testing.T) {
 	f, b := &fake{found: map[string]client.Verification{idOther: {Condition: driverstate.ConditionWhole}}}, newBench()
 	o := verifyOn(f, b)
-	o.refs = []string{idOther}
+	o.sel.refs = []string{idOther}
 	require.NoError(t, runBackupVerify(t.Context(), o))
-	o.refs = []string{"nightly"}
+	o.sel.refs = []string{"nightly"}
 	assert.Equal(t, 5, exitCode(runBackupVerify(t.Context(), o)))
 }
 
@@ -59,13 +60,15 @@ func TestManageableListWithVerifyReadsWhatLooksWhole(t *testing.T) {
 }
 
 func restoreOn(f *fake, b *bench) *restoreOptions {
-	return &restoreOptions{con: b.con, print: b.print, client: func(context.Context) (restoreClient, error) { return f, nil }}
+	return &restoreOptions{con: b.con, print: b.print, now: func() time.Time { return day(9) }, remote: true,
+		confirm: func(what string, n int) error { return confirm(&fakePrompt{}, false, what, n) },
+		client:  func(context.Context) (restoreClient, error) { return f, nil }}
 }
 
 func TestRestoreToAFileLendsItForTheTimeOfTheRestore(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo(), volume: client.Volume{ID: "lent", Status: driverstate.VolumeAvailable}}, newBench()
 	o := restoreOn(f, b)
-	o.refs, o.to = []string{"nightly"}, "/mnt/rescue/x.raw"
+	o.sel.refs, o.to = []string{"nightly"}, "/mnt/rescue/x.raw"
 	require.NoError(t, runBackupRestore(t.Context(), o))
 	assert.Equal(t, []string{"manage-volume /mnt/rescue/x.raw size=1 overwrite=false", "restore " + idFull + " volume=lent name=",
 		"wait-restore " + idFull + " lent", "delete-volume lent"}, f.calls)
@@ -75,7 +78,7 @@ func TestAFailedRestoreIsExitNineAndGivesTheTargetBack(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
 	f.err = map[string]error{"wait-restore " + idFull + " lent": driverstate.Fail(driverstate.ErrCorrupt, "backup "+idFull+": block hash differs")}
 	o := restoreOn(f, b)
-	o.refs, o.to = []string{idFull}, "/mnt/rescue/x.raw"
+	o.sel.refs, o.to = []string{idFull}, "/mnt/rescue/x.raw"
 	assert.Equal(t, 9, exitCode(runBackupRestore(t.Context(), o)))
 	assert.Equal(t, "delete-volume lent", f.calls[len(f.calls)-1])
 	assert.Empty(t, b.out.String())
@@ -84,7 +87,7 @@ func TestAFailedRestoreIsExitNineAndGivesTheTargetBack(t *testing.T) {
 func TestRestoreToStandardOutputWritesNothingElseThere(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
 	o := restoreOn(f, b)
-	o.refs, o.to = []string{idFull}, "-"
+	o.sel.refs, o.to = []string{idFull}, "-"
 	require.NoError(t, runBackupRestore(t.Context(), o))
 	assert.Empty(t, b.out.String())
 }
@@ -92,22 +95,22 @@ func TestRestoreToStandardOutputWritesNothingElseThere(t *testing.T) {
 func TestRestoreOnACloudIsToAVolumeOrANewOne(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo(), volume: client.Volume{Size: 1, Status: driverstate.VolumeAvailable}}, newBench()
 	o := restoreOn(f, b)
-	o.refs, o.name = []string{"nightly"}, "again"
+	o.sel.refs, o.name = []string{"nightly"}, "again"
 	require.NoError(t, runBackupRestore(t.Context(), o))
-	assert.Equal(t, []string{"restore " + idFull + " volume= name=again", "wait-restore " + idFull + " new-volume"}, f.calls)
+	assert.Equal(t, []string{"services  cinder-backup", "restore " + idFull + " volume= name=again", "wait-restore " + idFull + " new-volume"}, f.calls)
 	assert.Contains(t, b.out.String(), idFull)
 
 	f.calls = nil
 	o.wait.noWait = true
 	require.NoError(t, runBackupRestore(t.Context(), o))
-	assert.Len(t, f.calls, 1)
+	assert.Len(t, f.calls, 2)
 }
 
 func TestShowOfSeveralIsAListAndOfOneAnObject(t *testing.T) {
 	f, b := &fake{backups: chainOfTwo()}, newBench()
-	o := &backupShowOptions{con: b.con, print: b.print, refs: []string{"nightly", "increment", "absent"},
-		client: func(context.Context) (finder, error) { return f, nil }}
+	o := &backupShowOptions{con: b.con, print: b.print, now: time.Now, sel: selectionFlags{refs: []string{"nightly", "increment", "absent"}},
+		client: func(context.Context) (selector, error) { return f, nil }}
 	assert.Equal(t, 3, exitCode(runBackupShow(t.Context(), o)))
-	o.refs = []string{"absent"}
+	o.sel.refs = []string{"absent"}
 	assert.Equal(t, 5, exitCode(runBackupShow(t.Context(), o)))
 }
