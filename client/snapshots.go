@@ -47,5 +47,8 @@ func (c *Client) ListSnapshots(ctx context.Context, o SnapshotListOpts) ([]Snaps
 	k := call{method: http.MethodGet, path: []string{"snapshots", "detail"}, resource: "snapshots"}
 	k.query = c.filters(o.AllProjects, o.Filters, o.Limit, o.Sort,
 		map[string]string{"name": o.Name, "status": o.Status, "volume_id": o.VolumeID})
+	if len(o.Filters) > 0 {
+		k.like = likeFilters // before 3.31 a filter that the caller may not use is silently dropped
+	}
 	return pages[Snapshot](ctx, c, k, "snapshots", o.Limit)
 }

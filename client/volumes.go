@@ -125,6 +125,9 @@ func (c *Client) ListVolumes(ctx context.Context, o VolumeListOpts) ([]Volume, e
 	k := call{method: http.MethodGet, path: []string{"volumes", "detail"}, resource: "volumes"}
 	k.query = c.filters(o.AllProjects, o.Filters, o.Limit, o.Sort,
 		map[string]string{"name": o.Name, "status": o.Status, "host": o.Host})
+	if len(o.Filters) > 0 || o.Host != "" {
+		k.like = likeFilters // before 3.31 a filter that the caller may not use is silently dropped
+	}
 	return pages[Volume](ctx, c, k, "volumes", o.Limit)
 }
 

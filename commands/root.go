@@ -12,10 +12,11 @@ import (
 
 // Groups of verbs in the help.
 const (
-	groupLook    = "look"
-	groupRepair  = "repair"
-	groupRecover = "recover"
-	groupOther   = "other"
+	groupLook     = "look"
+	groupRepair   = "repair"
+	groupRecover  = "recover"
+	groupEveryday = "everyday"
+	groupOther    = "other"
 )
 
 // NewRoot returns the command tree, for documentation and completion. Its
@@ -69,6 +70,7 @@ Exit codes:
 		&cobra.Group{ID: groupLook, Title: "Look:"},
 		&cobra.Group{ID: groupRepair, Title: "Repair:"},
 		&cobra.Group{ID: groupRecover, Title: "Recover:"},
+		&cobra.Group{ID: groupEveryday, Title: "Everyday:"},
 		&cobra.Group{ID: groupOther, Title: "Other:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
@@ -80,7 +82,13 @@ Exit codes:
 	add(groupLook,
 		newBackupList(f, runBackupList),
 		newBackupShow(f, runBackupShow),
+		newBackupChain(f, runBackupChain),
+		newVolumeList(f, runVolumeList),
+		newVolumeShow(f, runVolumeShow),
+		newSnapshotList(f, runSnapshotList),
 		newServiceList(f, runServiceList),
+		newClusterList(f, runClusterList),
+		newMessageList(f, runMessageList),
 	)
 	add(groupRepair,
 		newBackupResetState(f, runBackupResetState),
@@ -88,6 +96,10 @@ Exit codes:
 		newBackupForceDelete(f, runBackupDelete),
 		newApply(f, runApply),
 		newWorkersCleanup(f, runWorkersCleanup),
+		newVolumeResetState(f, runVolumeResetState),
+		newVolumeDelete(f, runVolumeDelete),
+		newServiceEnable(f, runServiceSet),
+		newServiceDisable(f, runServiceSet),
 	)
 	add(groupRecover,
 		newManageableList(f, runManageableList),
@@ -96,6 +108,11 @@ Exit codes:
 		newBackupRestore(f, runBackupRestore),
 		newBackupExport(f, runBackupExport),
 		newBackupImport(f, runBackupImport),
+	)
+	add(groupEveryday,
+		newBackupCreate(f, runBackupCreate),
+		newBackupUpdate(f, runBackupUpdate),
+		newVolumeCreate(f, runVolumeCreate),
 	)
 	add(groupOther,
 		newServe(f, runServe),
