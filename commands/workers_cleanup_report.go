@@ -144,11 +144,15 @@ func (p *cleanupPlan) tellWaiting() error {
 	asked, _ := p.of(cleaning)
 	_, waiting := p.of(unavailable)
 	var services []string
+	peers := ""
 	for _, row := range p.rows {
 		if row.result != unavailable || len(row.left) == 0 && (asked > 0 || len(waiting) > 0) {
 			continue
 		}
 		services = append(services, fmt.Sprintf("%s on %s", row.Binary, row.Host))
+		if row.ClusterName != nil {
+			peers = ", or another member of its cluster and then ask for this again"
+		}
 		for _, r := range row.left {
 			p.con.warn("", "%s and stays so until %s on %s is started again", inWords(r), row.Binary, row.Host)
 		}
@@ -158,7 +162,7 @@ func (p *cleanupPlan) tellWaiting() error {
 	}
 	names := strings.Join(services, ", ")
 	return withHint(driverstate.Fail(driverstate.ErrNotApplied, fmt.Sprintf("no other service can clean up after %s, and %s waits for that", names, counted(waiting))),
-		fmt.Sprintf("start %s again: its own start cleans up; cinder-go service-list shows whether it is up", names))
+		fmt.Sprintf("start %s again: its own start cleans up%s; cinder-go service-list shows whether it is up", names, peers))
 }
 
 // tellBackups names the backups that a cleanup passes over, though the service

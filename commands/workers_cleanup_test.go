@@ -183,6 +183,15 @@ func TestExitCodeOfACleanup(t *testing.T) {
 	}
 }
 
+func TestAClusterOfWhichNoneLivesCanBeHelpedByAnyMember(t *testing.T) {
+	f := halfDead()
+	f.left = f.left[:1]
+	f.answer = client.Cleanup{Unavailable: f.answer.Cleaning}
+	_, err := cleanup(t, f, nil)
+	assert.Equal(t, 4, exitCode(err))
+	assert.Contains(t, hintFor(err), "or another member of its cluster and then ask for this again")
+}
+
 func TestADeadServiceThatStillCountsAsUpIsExplained(t *testing.T) {
 	f := halfDead()
 	f.services[3].State, f.answer = "up", client.Cleanup{}

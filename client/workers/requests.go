@@ -16,7 +16,8 @@ type CleanupOptsBuilder interface {
 // CleanupOpts selects the services whose work is cleaned up. Fields that are
 // not set do not filter.
 type CleanupOpts struct {
-	// ServiceID is the number of the service's row.
+	// ServiceID is the number of the service's row. Releases up to Zed at
+	// least match no service by it.
 	ServiceID *int64 `json:"service_id,omitempty"`
 
 	// ClusterName selects the services of a cluster.
@@ -30,13 +31,16 @@ type CleanupOpts struct {
 	Binary string `json:"binary,omitempty"`
 
 	// IsUp selects services that are up; when it is not set the service takes
-	// false, only those that are down.
+	// false, only those that are down. Of a service that is up the work in
+	// hand is cleaned up as if it had died.
 	IsUp *bool `json:"is_up,omitempty"`
 
 	// Disabled selects services by their administrative status.
 	Disabled *bool `json:"disabled,omitempty"`
 
-	// ResourceID is the volume or snapshot to be cleaned up.
+	// ResourceID is the volume or snapshot to be cleaned up. Alone it is looked
+	// up by the number of its service, with the same result: set ClusterName
+	// or Host as well.
 	ResourceID string `json:"resource_id,omitempty"`
 
 	// ResourceType is Volume or Snapshot.
