@@ -161,7 +161,11 @@ func (p *cleanupPlan) tellWaiting() error {
 		return nil
 	}
 	names := strings.Join(services, ", ")
-	return withHint(driverstate.Fail(driverstate.ErrNotApplied, fmt.Sprintf("no other service can clean up after %s, and %s waits for that", names, counted(waiting))),
+	text := "no other service can clean up after " + names
+	if len(waiting) > 0 {
+		text += ", and " + counted(waiting) + " waits for that"
+	}
+	return withHint(driverstate.Fail(driverstate.ErrNotApplied, text),
 		fmt.Sprintf("start %s again: its own start cleans up%s; cinder-go service-list shows whether it is up", names, peers))
 }
 
