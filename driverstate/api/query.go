@@ -190,6 +190,9 @@ func (q *request) backupFilter(p page) (driverstate.BackupFilter, error) {
 		if column == "name" {
 			column = "display_name"
 		}
+		if column == "project_id" && !like && !p.allProjects {
+			continue // the caller's own project takes its place (cinder/db/sqlalchemy/api.py backup_get_all_by_project)
+		}
 		if like {
 			f.Like[column] = value
 		} else {

@@ -231,6 +231,12 @@ func filters(t *testing.T, d db.DB) {
 		{driverstate.BackupFilter{Columns: map[string]string{"nonsense": "1"}}, 0},
 		{driverstate.BackupFilter{Like: map[string]string{"display_name": "ight"}}, 6},
 		{driverstate.BackupFilter{ProjectID: "p0", Columns: map[string]string{"parent_id": id(7)}}, 3},
+		{driverstate.BackupFilter{Columns: map[string]string{"created_at": "2026-11-21T06:00:03.123456"}}, 1},
+		{driverstate.BackupFilter{Columns: map[string]string{"data_timestamp": "2026-11-21 06:00:03.123456"}}, 1},
+		{driverstate.BackupFilter{Columns: map[string]string{"created_at": "yesterday"}}, 0},
+		{driverstate.BackupFilter{Columns: map[string]string{"metadata": "{}"}}, 0},
+		{driverstate.BackupFilter{Columns: map[string]string{"snapshot_id": ""}}, 0},
+		{driverstate.BackupFilter{Like: map[string]string{"service": ""}}, 6},
 	} {
 		found, err := d.BackupGetAll(ctx, c.filter)
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -120,6 +121,13 @@ func filter(f driverstate.BackupFilter) (where string, args []any, ok bool) {
 		if !backupTable.has(column) || column == "metadata" {
 			return "", nil, false
 		}
+		if backupTimes[column] {
+			at, ok := parseTime(value)
+			if !ok {
+				return "", nil, false
+			}
+			value = at.Format(timeForm)
+		}
 		terms, args = append(terms, equality(column)), append(args, value)
 	}
 	for column, value := range f.Like {
@@ -129,6 +137,19 @@ func filter(f driverstate.BackupFilter) (where string, args []any, ok bool) {
 		terms, args = append(terms, fmt.Sprintf(`"%s" LIKE ?`, column)), append(args, "%"+value+"%")
 	}
 	return strings.Join(terms, " AND "), args, true
+}
+
+var backupTimes = map[string]bool{"created_at": true, "updated_at": true, "deleted_at": true, "data_timestamp": true}
+
+// parseTime reads a time as the API shows it, or as SQL writes it.
+func parseTime(s string) (time.Time, bool) {
+	s = strings.TrimSuffix(s, "Z")
+	for _, form := range []string{"2006-01-02T15:04:05", time.DateTime} { // both take fractions
+		if at, err := time.Parse(form, s); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // equality compares a column with a text. Only numbers are cast: an index
