@@ -87,6 +87,7 @@ Exit codes:
 		newVolumeShow(f, runVolumeShow),
 		newSnapshotList(f, runSnapshotList),
 		newServiceList(f, runServiceList),
+		newDoctor(f, runDoctor),
 		newClusterList(f, runClusterList),
 		newMessageList(f, runMessageList),
 	)
