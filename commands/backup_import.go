@@ -2,9 +2,9 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,46 +15,73 @@ import (
 )
 
 type importClient interface {
+	rowClient
+	identified
+	IsEngine(ctx context.Context) bool
 	ShowBackup(ctx context.Context, id string) (client.Backup, error)
+	ListBackups(ctx context.Context, o client.ListOpts) ([]client.Backup, error)
+	Dependents(ctx context.Context, id string) ([]client.Backup, error)
+	BackupQuota(ctx context.Context, projectID string) (client.Quota, error)
 	ImportRecord(ctx context.Context, r client.Record) (client.Imported, error)
 	WaitBackup(ctx context.Context, id string, until func(client.Backup) (bool, error)) (client.Backup, error)
 }
 
 type importOptions struct {
 	con    *console
+	now    func() time.Time
 	stdin  io.Reader
 	print  func(output.View) error
 	client func(context.Context) (importClient, error)
 
-	out    outputFlags
-	wait   waitFlags
-	from   string
-	record *driverstate.ExportedRecord // the two positional arguments
+	out     outputFlags
+	wait    waitFlags
+	guard   guardFlags
+	par     parallelFlags
+	from    string
+	record  *driverstate.ExportedRecord // the two positional arguments
+	project string
+	maps    recordMap
+	orphans bool
 }
 
 func newBackupImport(f *Factory, run runner[importOptions]) *cobra.Command {
-	o := &importOptions{con: f.con, stdin: f.con.io.In, client: func(ctx context.Context) (importClient, error) { return f.Client(ctx) }}
+	o := &importOptions{con: f.con, now: f.now, stdin: f.con.io.In, client: func(ctx context.Context) (importClient, error) { return f.Client(ctx) }}
 	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
+	var mapped []string
 	cmd := &cobra.Command{
 		Use:   "backup-import {BACKUP_SERVICE BACKUP_URL|--from FILE|DIR|-}",
 		Short: "Import records into a database that lost them",
 		Long: `Give records of backup-export (or of "cinder backup-export") to the target's
-database, so that it knows the backups again. Each record is checked before
-anything is sent; a bad one is refused (exit 9) and the others go on.
+database, so that it knows the backups again, under their ids. Parents go before
+children, whatever the order in the file. A backup that is there already is left
+alone, so it is safe to run it again. Then it waits until the backup is
+available, or says why it is not.
 
-Parents go before children, whatever the order in the file. A backup that is
-there already is left alone, so it is safe to run it again. Then it waits until
-the service has looked at the store and the backup is available.
+Everything is looked at before the first record is sent. What Cinder would take
+and never finish, or take to somebody's harm, is refused: bad dates and names,
+ids that are none, places out of the store or of another backup, increments
+whose parent is missing (--allow-missing-parents). A missing data_timestamp, null
+metadata and a wrong count of dependents are set right, and said. So are the
+quota (exit 6) and the services (exit 8).
 
-It copies no data: a backup service with the same store must be up. Cinder
-gives imported backups to the project that imports them.
+It copies no data, and a cloud does not look at it: a backup service with the
+same store must be up. Cinder gives imported backups to the project that
+imports them: with --project and the credentials of that project (admin role)
+they stay where they were. An engine of cinder-go keeps the owner.
 
-Exit 4: accepted, but the service could not make the backup available.
-Exit 9: a record is malformed, or names a place it must not.`,
-		Example: `  cinder-go backup-import --from records.jsonl
+--map rewrites fields of the records: project, user, az, host, service,
+container, name, description. A zone or a host says where the backup has to come
+back; Cinder decides for itself, and it is said when it came back elsewhere.
+
+Exit 3: some were imported, some not. Exit 4: accepted, but the service could
+not make the backup available. Exit 9: a record is malformed, or names a place
+it must not.`,
+		Example: `  cinder-go backup-import --from /var/backups/cinder-records/ --dry-run
   ssh old-site cinder-go backup-export --all | cinder-go backup-import --from -
+  cinder-go --os-project-id 6579b5ed… backup-import --from records/ --project 6579b5ed…
+  cinder-go backup-import --from records/ --map az=old-az:nova,container=old:new
   cinder-go backup-import cinder.backup.drivers.posix.PosixBackupDriver eyJpZCI6…`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			switch {
 			case o.from != "" && len(args) == 0:
 			case o.from == "" && len(args) == 2:
@@ -62,137 +89,77 @@ Exit 9: a record is malformed, or names a place it must not.`,
 			default:
 				return usagef("say BACKUP_SERVICE and BACKUP_URL, or --from FILE, DIR or -")
 			}
-			if err := o.out.check(resultColumns()); err != nil {
+			if o.maps, err = parseRecordMap(mapped); err != nil {
 				return err
 			}
-			if err := o.wait.check(&f.g); err != nil {
+			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check()); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
 		},
 	}
-	o.out.addFlags(cmd.Flags())
-	o.wait.addFlags(cmd.Flags(), 10*time.Minute)
-	cmd.Flags().StringVar(&o.from, "from", "", "`FILE|DIR|-` of records as backup-export writes them; - is standard input")
+	fs := cmd.Flags()
+	o.out.addFlags(fs)
+	o.wait.addFlags(fs, 10*time.Minute)
+	o.guard.addFlags(fs)
+	o.par.addFlags(fs)
+	fs.StringVar(&o.from, "from", "", "`FILE|DIR|-` of records as backup-export writes them; - is standard input")
+	fs.StringVar(&o.project, "project", "", "select records of the project with this `ID`, before --map")
+	fs.StringArrayVar(&mapped, "map", nil, "rewrite fields of the records: `FIELD=OLD:NEW`, several with commas; may be repeated")
+	fs.BoolVar(&o.orphans, "allow-missing-parents", false, "import increments whose parent is neither in the records nor in the database")
 	return cmd
 }
 
 func runBackupImport(ctx context.Context, o *importOptions) error {
-	var records []driverstate.ExportedRecord
-	if o.record != nil {
-		records = []driverstate.ExportedRecord{*o.record}
-	} else {
-		var err error
-		if records, err = readRecords(o.from, o.stdin); err != nil {
-			return err
-		}
+	records, err := o.readAll()
+	if err != nil {
+		return err
 	}
 	items := newBulk(o.con, "backup-import")
-	queue := checkRecords(records, items)
+	queue := o.checkRecords(records, items)
 	c, err := o.client(ctx)
 	if err != nil {
 		return err
 	}
-	lost := map[string]bool{} // those that are not there in the end
+	t, err := o.look(ctx, c, queue)
+	if err != nil {
+		return err
+	}
+	var going []pending
 	for _, p := range queue {
-		r := result{id: p.id, name: p.name}
-		if lost[p.parent] {
-			r.err = backupError(p.id, driverstate.ErrNotFound, "not imported, as its parent %s was not", p.parent)
-		} else {
-			r.outcome, r.status, r.err = o.importOne(ctx, c, p)
+		if _, there := t.rows[p.id]; !there && t.refused[p.id] == nil {
+			going = append(going, p)
 		}
-		lost[p.id] = r.err != nil
-		items.add(r)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	}
+	if err := o.admit(ctx, c, t, going); err != nil {
+		return err
+	}
+	if err := o.warnOfServices(ctx, c, t, going); err != nil {
+		return err
+	}
+	run := newImportRun(o, c, t, queue)
+	forEach(ctx, o.par.n, queue, items, run.one)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if err := o.print(items.view()); err != nil {
 		return err
 	}
+	if !t.engine && items.count(changed) > 0 {
+		o.con.warn("", "the cloud did not look at the data: cinder-go --standalone --store URL backup-manageable-list --verify tells whether it is whole")
+	}
 	return items.finish()
 }
 
-func (o *importOptions) importOne(ctx context.Context, c importClient, p pending) (outcome, string, error) {
-	there, err := c.ShowBackup(ctx, p.id)
-	switch {
-	case err == nil:
-		return unchanged, string(there.Status), nil
-	case !errors.Is(err, driverstate.ErrNotFound):
-		return failed, "", err
+func details(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
 	}
-	if _, err := c.ImportRecord(ctx, client.Record{BackupService: p.record.BackupService, BackupURL: p.record.BackupURL}); err != nil {
-		return failed, "", err
-	}
-	if o.wait.noWait {
-		return changed, string(driverstate.StatusCreating), nil
-	}
-	var after client.Backup
-	err = o.wait.within(ctx, "backup "+p.id, func(ctx context.Context) error {
-		_, err := c.WaitBackup(ctx, p.id, func(b client.Backup) (bool, error) {
-			after = b
-			return b.Status.Resting(), nil
-		})
-		return err
-	})
-	if err == nil && after.Status != driverstate.StatusAvailable {
-		err = backupError(p.id, driverstate.ErrNotApplied, "imported, but it is %s: %s", after.Status, failReason(after))
-	}
-	return changed, string(after.Status), err
+	return strings.Join(out, "; ")
 }
 
-// pending is a record that passed the checks.
-type pending struct {
-	id, parent, name string
-	record           driverstate.ExportedRecord
-}
-
-// checkRecords decodes records and orders them, each parent before those that
-// stand on it. Bad ones and repetitions go to items.
-func checkRecords(records []driverstate.ExportedRecord, items *bulk) []pending {
-	byID := map[string]pending{}
-	var order []string
-	for n, r := range records {
-		decoded, err := driverstate.DecodeRecord(r)
-		if err != nil {
-			items.fail(fmt.Sprintf("record %d", n+1), driverstate.Fail(driverstate.ErrCorrupt,
-				fmt.Sprintf("record %d: %v", n+1, err)))
-			continue
-		}
-		b := &decoded.Backup
-		p := pending{id: b.ID, parent: b.ParentID, record: r}
-		if b.Name != nil {
-			p.name = *b.Name
-		}
-		if _, twice := byID[b.ID]; twice {
-			items.add(result{id: b.ID, name: p.name, outcome: skipped, detail: "given more than once"})
-			continue
-		}
-		byID[b.ID] = p
-		order = append(order, b.ID)
-	}
-	queue := make([]pending, 0, len(order))
-	const onTheWay, placed = 1, 2
-	state := map[string]int{}
-	for _, id := range order {
-		var line []string
-		for at := id; state[at] == 0; at = byID[at].parent {
-			if _, here := byID[at]; !here {
-				break
-			}
-			state[at] = onTheWay
-			line = append(line, at)
-		}
-		// A parent that is on the way belongs to this very line: a loop.
-		looped := len(line) > 0 && state[byID[line[len(line)-1]].parent] == onTheWay
-		for i := len(line) - 1; i >= 0; i-- {
-			state[line[i]] = placed
-			if looped {
-				items.fail(line[i], backupError(line[i], driverstate.ErrCorrupt, "the records make it its own ancestor"))
-				continue
-			}
-			queue = append(queue, byID[line[i]])
-		}
-	}
-	return queue
-}
+// sizeOf says how large a record's backup is.
+func sizeOf(p pending) string { return fmt.Sprintf("%d GiB", p.row.Size) }

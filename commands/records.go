@@ -1,13 +1,11 @@
 package commands
 
 import (
-	"bufio"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,97 +25,23 @@ type recordLine struct {
 	Record        json.RawMessage `json:"record,omitempty"` // for people; never read back
 }
 
-// recordSink takes records. What was not committed is not left behind as a
-// file that looks complete.
-type recordSink interface {
-	write(id string, r client.Record) error
-	commit() error
-	abort()
-}
-
-func openRecordSink(path string, stdout io.Writer) (recordSink, error) {
-	switch info, err := os.Stat(path); {
-	case path == "" || path == "-":
-		return &streamSink{w: bufio.NewWriter(stdout)}, nil
-	case err == nil && info.IsDir(), strings.HasSuffix(path, string(filepath.Separator)):
-		return &dirSink{dir: path}, os.MkdirAll(path, 0o755)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	return newFileSink(path)
-}
-
 func lineOf(r client.Record) ([]byte, error) {
 	line := recordLine{BackupService: r.BackupService, BackupURL: r.BackupURL}
-	text, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(r.BackupURL), ""))
-	if err == nil && json.Valid(text) {
+	if text := recordText(r.BackupURL); json.Valid(text) {
 		line.Record = text
 	}
 	b, err := json.Marshal(line)
 	return append(b, '\n'), err
 }
 
-type streamSink struct{ w *bufio.Writer }
-
-func (s *streamSink) write(_ string, r client.Record) error {
-	line, err := lineOf(r)
+// recordText is the JSON inside a record; nil when there is none.
+func recordText(url string) []byte {
+	text, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(url), ""))
 	if err != nil {
-		return err
+		return nil
 	}
-	_, err = s.w.Write(line)
-	return err
+	return text
 }
-
-func (s *streamSink) commit() error { return s.w.Flush() }
-func (s *streamSink) abort()        {}
-
-// fileSink writes beside the file and renames when all is there.
-type fileSink struct {
-	streamSink
-	file *os.File
-	path string
-}
-
-func newFileSink(path string) (*fileSink, error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return nil, err
-	}
-	return &fileSink{streamSink{bufio.NewWriter(file)}, file, path}, nil
-}
-
-func (s *fileSink) commit() error {
-	if err := errors.Join(s.w.Flush(), s.file.Sync(), s.file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(s.file.Name(), s.path)
-}
-
-func (s *fileSink) abort() {
-	s.file.Close()
-	os.Remove(s.file.Name())
-}
-
-// dirSink writes one file for each record.
-type dirSink struct{ dir string }
-
-func (s *dirSink) write(id string, r client.Record) error {
-	if id == "" || strings.ContainsAny(id, `/\`) || strings.HasPrefix(id, ".") {
-		return driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf("backup id %q cannot name a file", id))
-	}
-	one, err := newFileSink(filepath.Join(s.dir, id+".json"))
-	if err != nil {
-		return err
-	}
-	defer one.abort()
-	if err := one.write(id, r); err != nil {
-		return err
-	}
-	return one.commit()
-}
-
-func (s *dirSink) commit() error { return nil }
-func (s *dirSink) abort()        {}
 
 // readRecords reads every record of a file, of the *.json and *.jsonl files of
 // a directory, or of stdin when path is "-". Anything that is no record is

@@ -1,0 +1,150 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// export is a backup whose record is asked for.
+type export struct {
+	backup client.Backup
+	child  string // that it was added for; empty when it was chosen
+	parent string // that the record names
+	done   bool
+}
+
+// exportSet is what one command exports: the chosen backups and, unless told
+// otherwise, what they stand on.
+type exportSet struct {
+	o     *exportOptions
+	c     exportClient
+	sink  recordSink
+	items *bulk
+	list  []*export
+	byID  map[string]*export
+}
+
+// export exports the backups, then those that their records name as parents,
+// and so on. The record is the only place where Cinder shows a parent.
+func (s *exportSet) export(ctx context.Context, chosen []client.Backup) error {
+	s.byID = map[string]*export{}
+	slices.SortStableFunc(chosen, func(a, b client.Backup) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	var round []*export
+	for _, b := range chosen {
+		round = append(round, s.add(&export{backup: b}))
+	}
+	for len(round) > 0 {
+		forEach(ctx, s.o.par.n, round, s.items, s.one)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		asked := round
+		round = nil
+		for _, e := range asked {
+			if !s.o.noChain && e.done && e.parent != "" && s.byID[e.parent] == nil {
+				round = append(round, s.add(&export{backup: client.Backup{ID: e.parent}, child: e.backup.ID}))
+			}
+		}
+	}
+	if !s.o.noChain {
+		s.warnOfGaps()
+	}
+	return nil
+}
+
+func (s *exportSet) add(e *export) *export {
+	s.list = append(s.list, e)
+	s.byID[e.backup.ID] = e
+	return e
+}
+
+func (s *exportSet) one(ctx context.Context, e *export) result {
+	r := result{id: e.backup.ID}
+	if r.err = ctx.Err(); r.err != nil {
+		return r
+	}
+	if e.child != "" {
+		r.detail = "added, as " + e.child + " stands on it"
+		b, err := s.c.ShowBackup(ctx, e.backup.ID)
+		if err != nil {
+			r.detail, r.err = "", withHint(fmt.Errorf("%w; %s stands on it", err, e.child), "cinder-go doctor "+e.child+" says what is wrong with its chain")
+			return r
+		}
+		e.backup = b
+	}
+	r.name, r.status = nameOf(e.backup), string(e.backup.Status)
+	if e.backup.Status != driverstate.StatusAvailable && e.child == "" && len(s.o.sel.refs) == 0 {
+		r.outcome = skipped
+		r.detail = fmt.Sprintf("status is %s, and only available backups have records", e.backup.Status)
+		r.warnings = []string{fmt.Sprintf("left out: it is %s, and only available backups have records", e.backup.Status)}
+		return r
+	}
+	record, err := s.c.ExportRecord(ctx, e.backup.ID)
+	if err == nil {
+		r.outcome, err = s.sink.write(e.backup, record)
+	}
+	if r.err = err; err != nil {
+		r.detail = ""
+		return r
+	}
+	e.done, e.parent = true, parentOf(record)
+	return r
+}
+
+// parentOf is the parent that a record names; empty for a full backup, and for
+// a record that this program cannot read but another may.
+func parentOf(r client.Record) string {
+	parent := ""
+	_, err := driverstate.EditRecord(driverstate.ExportedRecord{BackupService: r.BackupService, BackupURL: r.BackupURL},
+		func(members map[string]any) bool {
+			parent, _ = members["parent_id"].(string)
+			return false
+		})
+	if err != nil {
+		return ""
+	}
+	return parent
+}
+
+// warnOfGaps tells of backups whose record is of no use without another that
+// could not be exported.
+func (s *exportSet) warnOfGaps() {
+	for _, e := range s.list {
+		if parent := s.byID[e.parent]; e.done && e.parent != "" && (parent == nil || !parent.done) {
+			s.o.con.warn(e.backup.ID, "exported, but %s, which it stands on, was not: without it, it cannot be restored", e.parent)
+		}
+	}
+}
+
+// written are the ids of the exported records, parents before children, and
+// else by age.
+func (s *exportSet) written() []string {
+	list := slices.Clone(s.list)
+	slices.SortStableFunc(list, func(a, b *export) int { return a.backup.CreatedAt.Compare(b.backup.CreatedAt) })
+	var ids []string
+	placed := map[string]bool{}
+	var place func(e *export)
+	place = func(e *export) {
+		if placed[e.backup.ID] {
+			return
+		}
+		placed[e.backup.ID] = true
+		if parent := s.byID[e.parent]; parent != nil {
+			place(parent)
+		}
+		if e.done {
+			ids = append(ids, e.backup.ID)
+		}
+	}
+	for _, e := range list {
+		place(e)
+	}
+	return ids
+}
