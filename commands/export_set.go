@@ -102,7 +102,7 @@ func (s *exportSet) one(ctx context.Context, e *export) result {
 // a record that this program cannot read but another may.
 func parentOf(r client.Record) string {
 	parent := ""
-	_, err := driverstate.EditRecord(driverstate.ExportedRecord{BackupService: r.BackupService, BackupURL: r.BackupURL},
+	_, err := driverstate.EditRecord(exported(r),
 		func(members map[string]any) bool {
 			parent, _ = members["parent_id"].(string)
 			return false

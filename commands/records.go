@@ -107,3 +107,8 @@ func decodeRecords(r io.Reader, where string) ([]driverstate.ExportedRecord, err
 		out = append(out, driverstate.ExportedRecord{BackupService: line.BackupService, BackupURL: line.BackupURL})
 	}
 }
+
+// exported is a record of the client in the words of the package that reads it.
+func exported(r client.Record) driverstate.ExportedRecord {
+	return driverstate.ExportedRecord{BackupService: r.BackupService, BackupURL: r.BackupURL}
+}

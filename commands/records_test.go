@@ -64,7 +64,7 @@ func (f *recordsFake) ListBackups(ctx context.Context, o client.ListOpts) ([]cli
 }
 
 func (f *recordsFake) ImportRecord(ctx context.Context, r client.Record) (client.Imported, error) {
-	decoded, err := driverstate.DecodeRecord(driverstate.ExportedRecord{BackupService: r.BackupService, BackupURL: r.BackupURL})
+	decoded, err := driverstate.DecodeRecord(exported(r))
 	if err != nil {
 		return client.Imported{}, err
 	}
@@ -101,7 +101,7 @@ func recordFor(t *testing.T, id, parent, name string) client.Record {
 // with is a record with members changed.
 func with(t *testing.T, r client.Record, members map[string]any) client.Record {
 	t.Helper()
-	edited, err := driverstate.EditRecord(driverstate.ExportedRecord{BackupService: r.BackupService, BackupURL: r.BackupURL},
+	edited, err := driverstate.EditRecord(exported(r),
 		func(m map[string]any) bool {
 			for k, v := range members {
 				m[k] = v
