@@ -41,10 +41,12 @@ func (t chainTree) above(id string) []client.ChainNode {
 	}
 }
 
-// A no-break space keeps the lines of the tree whole where a table is wrapped.
+// The lines of the tree, for a backup and for those it stands on: one that
+// others follow, and the last one. A no-break space keeps them whole where a
+// table is wrapped.
 var (
 	treeASCII   = [4]string{"|- ", "`- ", "|  ", "   "}
-	treeUnicode = [4]string{"├─ ", "└─ ", "│  ", "   "}
+	treeUnicode = [4]string{"├─\u00a0", "└─\u00a0", "│\u00a0\u00a0", "\u00a0\u00a0\u00a0"}
 )
 
 // branch is what is drawn before id.
@@ -67,7 +69,7 @@ func (t chainTree) branch(id string, unicode bool) string {
 	for _, n := range above[:len(above)-1] {
 		text = mark(n.Backup.ID, 2, 3) + text
 	}
-	return strings.ReplaceAll(text, " ", "\u00a0")
+	return text
 }
 
 // note says what is wrong with a backup by what it stands on, and with its

@@ -94,22 +94,22 @@ func runBackupCreate(ctx context.Context, o *backupCreateOptions) error {
 	if err != nil {
 		return err
 	}
+	items := newBulk(o.con, "backup-create")
 	volume, err := findVolume(ctx, c, o.volume)
 	if err != nil {
-		return err
+		return failOne(items, o.volume, err)
 	}
 	o.ask.VolumeID = volume.ID
 	if err := o.anyService(ctx, c); err != nil {
-		return err
+		return failOne(items, o.volume, err)
 	}
 	if mine := c.Identity().ProjectID; mine != "" && volume.ProjectID != "" && mine != volume.ProjectID {
 		o.con.warn("", "volume %s is of project %s, and the backup will be of yours, %s: the tenant does not see it", volume.ID, volume.ProjectID, mine)
 	}
 	made, err := o.send(ctx, c, volume)
 	if err != nil {
-		return o.explain(err, volume)
+		return failOne(items, o.volume, o.explain(err, volume))
 	}
-	items := newBulk(o.con, "backup-create")
 	r := result{id: made, name: o.ask.Name, outcome: changed}
 	b, err := c.ShowBackup(ctx, made)
 	if err == nil && !o.wait.noWait {

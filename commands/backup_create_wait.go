@@ -76,8 +76,7 @@ func (o *backupCreateOptions) afterLost(ctx context.Context, c backupCreateClien
 		return "", withHint(fmt.Errorf("%w; the answer was lost, and several backups are new: %s", lost, idList(now)),
 			"cinder-go backup-list --volume-id "+volume.ID)
 	}
-	err = o.leftIn(ctx, c, volume, fmt.Errorf("%w; the answer was lost, and no such backup is there", lost))
-	return "", withHint(err, "look again before you repeat it: cinder-go backup-list --volume-id "+volume.ID+"; cinder-go volume-show "+volume.ID)
+	return "", o.leftIn(ctx, c, volume, lostButSame(lost, "no such backup is there", "cinder-go backup-list --volume-id "+volume.ID))
 }
 
 // leftIn says in err what status the failed request left the volume in.
@@ -146,7 +145,7 @@ func (o *backupCreateOptions) abandoned(ctx context.Context, c rowClient, id str
 
 // freeing is what frees a backup and its volume of a host that is gone.
 func (o *backupCreateOptions) freeing(b client.Backup) string {
-	return fmt.Sprintf("start that host again, which ends it as error; or cinder-go backup-reset-state --state error %s, then cinder-go volume-reset-state --state available %s",
+	return fmt.Sprintf("start cinder-backup again on its host, which ends it as error; or cinder-go backup-reset-state --state error %s, then cinder-go volume-reset-state --state available %s",
 		b.ID, b.VolumeID)
 }
 

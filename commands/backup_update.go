@@ -80,22 +80,22 @@ func runBackupUpdate(ctx context.Context, o *backupUpdateOptions) error {
 	if err != nil {
 		return err
 	}
+	items := newBulk(o.con, "backup-update")
 	before, err := find(ctx, c, o.ref)
 	if err != nil {
-		return err
+		return failOne(items, o.ref, err)
 	}
-	items := newBulk(o.con, "backup-update")
 	b, outcome := before, unchanged
 	if o.missing(before) != "" {
 		outcome = changed
 		if b, err = c.UpdateBackup(ctx, before.ID, o.ask); client.Lost(err) {
 			lost := err
 			if b, err = c.ShowBackup(ctx, before.ID); err != nil || o.missing(b) != "" {
-				err = lost
+				err = lostButSame(lost, "the backup is not as asked", "cinder-go backup-show "+before.ID)
 			}
 		}
 		if err != nil {
-			return notHere(err, o.standalone)
+			return failOne(items, before.ID, notHere(err, o.standalone))
 		}
 	}
 	r := result{id: b.ID, name: nameOf(b), outcome: outcome, status: string(b.Status), before: &before, after: &b}

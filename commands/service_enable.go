@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,16 +91,16 @@ func runServiceSet(ctx context.Context, o *serviceSetOptions) error {
 	if err != nil {
 		return err
 	}
+	items := newBulk(o.con, o.verb)
 	services, err := c.ListServices(ctx, "", o.binary)
 	if err != nil {
-		return notHere(err, o.standalone)
+		return failOne(items, o.host, err)
 	}
 	service, err := o.find(services)
 	if err != nil {
-		return err
+		return failOne(items, o.host, err)
 	}
 	o.warn(service, services)
-	items := newBulk(o.con, o.verb)
 	r := result{id: o.host, name: o.binary, outcome: unchanged}
 	switch {
 	case service.Status == o.status && (o.reason == "" || service.DisabledReason != nil && *service.DisabledReason == o.reason):
@@ -143,7 +142,7 @@ func (o *serviceSetOptions) find(services []client.Service) (client.Service, err
 func (o *serviceSetOptions) warn(service client.Service, services []client.Service) {
 	if o.status == serviceEnabled {
 		if service.State != "up" {
-			o.con.warn("", "service %s on %s is down, last heard of %s: it takes work when it is started", o.binary, o.host, heard(service.UpdatedAt))
+			o.con.warn("", "service %s on %s is down: it takes work when it is started", o.binary, o.host)
 		}
 		return
 	}
@@ -157,13 +156,6 @@ func (o *serviceSetOptions) warn(service client.Service, services []client.Servi
 		}
 	}
 	o.con.warn("", "no other %s is enabled and up: nobody takes new work then", o.binary)
-}
-
-func heard(at time.Time) string {
-	if at.IsZero() {
-		return "never"
-	}
-	return at.Format(time.RFC3339)
 }
 
 // set asks for the status, and returns the service as it is afterwards.
@@ -185,8 +177,8 @@ func (o *serviceSetOptions) set(ctx context.Context, c serviceSetClient, before 
 	switch {
 	case findErr != nil:
 		return before, findErr
-	case after.Status != o.status && err != nil: // the answer was lost, and nothing came of it
-		return after, err
+	case after.Status != o.status && err != nil:
+		return after, lostButSame(err, "it is still "+after.Status, "cinder-go service-list --binary "+o.binary)
 	case after.Status != o.status:
 		return after, withHint(driverstate.Fail(driverstate.ErrNotApplied,
 			fmt.Sprintf("service %s on host %s: is %s, not %s", o.binary, o.host, after.Status, o.status)), "cinder-go service-list --binary "+o.binary)

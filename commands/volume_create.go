@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -103,11 +102,11 @@ func runVolumeCreate(ctx context.Context, o *volumeCreateOptions) error {
 	if err != nil {
 		return err
 	}
+	items := newBulk(o.con, "volume-create")
 	before, err := o.alike(ctx, c)
 	if err != nil {
-		return notHere(err, o.standalone)
+		return failOne(items, o.ask.Name, err)
 	}
-	items := newBulk(o.con, "volume-create")
 	v, err := c.CreateVolume(ctx, o.ask)
 	if client.Lost(err) {
 		v, err = o.afterLost(ctx, c, before, err)
@@ -116,7 +115,7 @@ func runVolumeCreate(ctx context.Context, o *volumeCreateOptions) error {
 		err = withHint(err, "nothing was made: look at --volume-type, --snapshot-id, --availability-zone and the size")
 	}
 	if err != nil {
-		return notHere(err, o.standalone)
+		return failOne(items, o.ask.Name, notHere(err, o.standalone))
 	}
 	r := result{id: v.ID, name: volumeName(v), outcome: changed}
 	if !o.wait.noWait {
@@ -170,9 +169,8 @@ func (o *volumeCreateOptions) afterLost(ctx context.Context, c volumeCreateClien
 		return slices.ContainsFunc(before, func(b client.Volume) bool { return b.ID == v.ID })
 	})
 	if err == nil && len(now) == 1 {
-		o.con.warn("", "the answer was lost (%v), but volume %s is there", errors.Unwrap(lost), now[0].ID)
+		o.con.warn("", "the answer was lost (%v), but volume %s is there", lost, now[0].ID)
 		return now[0], nil
 	}
-	return client.Volume{}, withHint(fmt.Errorf("%w; the answer was lost, and what came of it is not known", lost),
-		"look before you repeat it: cinder-go volume-list --sort created_at:desc --limit 5")
+	return client.Volume{}, lostButSame(lost, "what came of it is not known", "cinder-go volume-list --sort created_at:desc --limit 5")
 }

@@ -194,6 +194,5 @@ func afterLostVolume(ctx context.Context, c volumeDeleteClient, id string, lost 
 	case err != nil:
 		return lost
 	}
-	return withHint(fmt.Errorf("%w; the answer was lost, and the volume is still %s", lost, v.Status),
-		"look again before you repeat it: cinder-go volume-show "+id)
+	return lostButSame(lost, "the volume is still "+string(v.Status), "cinder-go volume-show "+id)
 }

@@ -128,7 +128,7 @@ func (o *volumeResetOptions) warn(ctx context.Context, c volumeResetClient, v cl
 	to := attachedTo(v)
 	switch {
 	case len(to) > 0 && o.state != driverstate.VolumeInUse:
-		o.con.warn("", "volume %s: it is attached to %s, and stays so; only as in-use it is safe from a second attachment and from deletion",
+		o.con.warn("", "volume %s: it is attached to %s, and stays so; only as in-use it is safe from a second attachment",
 			v.ID, strings.Join(to, ", "))
 	case v.Status == driverstate.VolumeInUse:
 		o.con.warn("", "volume %s: it is in-use, although no attachment is known", v.ID)
@@ -156,8 +156,8 @@ func (o *volumeResetOptions) reset(ctx context.Context, c volumeResetClient, v c
 	case showErr != nil:
 		r.status, r.err = "", fmt.Errorf("the status was asked for, and what became of it cannot be seen: %w", first(err, showErr))
 		return
-	case after.Status != o.state && err != nil: // the answer was lost, and nothing came of it
-		r.err = err
+	case after.Status != o.state && err != nil:
+		r.err = lostButSame(err, "the volume is still "+string(after.Status), "cinder-go volume-show "+v.ID)
 	case after.Status != o.state:
 		r.err = volumeOutcome(ctx, c, v.ID, volumeError(v.ID, driverstate.ErrNotApplied, "is %s, not %s", after.Status, o.state))
 	default:

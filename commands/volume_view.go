@@ -136,6 +136,18 @@ func volumeOutcome(ctx context.Context, c messageLister, id string, err error) e
 	return withHint(err, "cinder-go volume-show "+id+" shows the status; cinder-go message-list --resource-uuid "+id+" what the cloud told")
 }
 
+// failOne ends a verb that works on one thing with the failure of that.
+func failOne(items *bulk, ref string, err error) error {
+	items.fail(ref, err)
+	return items.finish()
+}
+
+// lostButSame says that the answer to a write was lost and that nothing came of
+// it. It is not asked for again.
+func lostButSame(lost error, still, look string) error {
+	return withHint(fmt.Errorf("%w; the answer was lost, and %s", lost, still), "look again before you repeat it: "+look)
+}
+
 // aboutVolumes words the shared flags for verbs that work on volumes.
 func aboutVolumes(fs *pflag.FlagSet) {
 	for _, name := range []string{"timeout", "parallel"} {

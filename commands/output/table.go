@@ -38,6 +38,7 @@ func writeTable(w io.Writer, v View, width int) error {
 		tablewriter.WithRowAlignment(tw.AlignLeft),
 		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
 		tablewriter.WithRowAutoWrap(tw.WrapNone),
+		tablewriter.WithTrimSpace(tw.Off), // a tree is drawn with spaces
 	)
 	t.Header(head)
 	if err := t.Bulk(rows); err != nil {
