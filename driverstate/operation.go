@@ -32,6 +32,22 @@ type SortKey struct {
 	Ascending bool
 }
 
+// BackupRequest asks for a backup of a volume.
+type BackupRequest struct {
+	VolumeID string
+	// SnapshotID is the snapshot to read from; empty for the volume itself.
+	SnapshotID  string
+	Name        *string
+	Description *string
+	Container   string // empty for the driver's own choice
+	// AvailabilityZone is where the backup is to be kept; empty for anywhere.
+	AvailabilityZone string
+	// Incremental stores what differs from the newest backup of the volume.
+	Incremental bool
+	Force       bool // also of a volume that is in use
+	Metadata    map[string]string
+}
+
 // RestoreRequest asks for a restore. With VolumeID empty a volume is created,
 // named Name or restore_backup_<id>.
 type RestoreRequest struct {

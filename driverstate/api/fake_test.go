@@ -36,6 +36,7 @@ type fake struct {
 	caller  driverstate.Caller
 	filter  driverstate.BackupFilter
 	cleaned driverstate.CleanupFilter
+	create  driverstate.BackupRequest
 	restore driverstate.RestoreRequest
 	manage  driverstate.ManageRequest
 	volume  driverstate.VolumeRequest
@@ -75,6 +76,11 @@ func (f *fake) BackupCount(_ context.Context, c driverstate.Caller, filter drive
 
 func (f *fake) Backup(_ context.Context, c driverstate.Caller, id string) (*driverstate.Backup, error) {
 	return f.first(), f.call(c, "Backup", id)
+}
+
+func (f *fake) CreateBackup(_ context.Context, c driverstate.Caller, r driverstate.BackupRequest) (*driverstate.Backup, error) {
+	f.create = r
+	return f.first(), f.call(c, "CreateBackup", r.VolumeID)
 }
 
 func (f *fake) DeleteBackup(_ context.Context, c driverstate.Caller, id string, force bool) error {

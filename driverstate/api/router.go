@@ -89,6 +89,7 @@ func (s *server) table() []route {
 	return []route{
 		{method: "GET", path: "backups", handle: s.listBackups, v2: true},
 		{method: "GET", path: "backups/detail", handle: s.listBackupsDetail, v2: true},
+		{method: "POST", path: "backups", body: needsBody, handle: s.createBackup, v2: true},
 		{method: "POST", path: "backups/import_record", body: needsBody, handle: s.importRecord, v2: true},
 		{method: "GET", path: "backups/{id}", handle: s.showBackup, v2: true},
 		{method: "DELETE", path: "backups/{id}", handle: s.deleteBackup, v2: true},

@@ -301,6 +301,28 @@ func integer(v any) (int64, bool) {
 	return n, err == nil
 }
 
+func isObjectOrNull(v any) string {
+	if v != nil && isObject(v) != "" {
+		return python(v) + " is not of type 'object', 'null'"
+	}
+	return ""
+}
+
+// checkMetadata judges the members of a backup's metadata; what is wrong with a
+// value is said of its own key.
+func checkMetadata(v any) *fault {
+	members, _ := v.(map[string]any)
+	for _, k := range slices.Sorted(maps.Keys(members)) {
+		if !metadataKey.MatchString(k) {
+			return violation("metadata", v, python(k)+" does not match any of the regexes: '^[a-zA-Z0-9-_:. /]{1,255}$'")
+		}
+		if wrong := text(false, 0, 255, nil)(members[k]); wrong != "" {
+			return violation(k, members[k], wrong)
+		}
+	}
+	return nil
+}
+
 var metadataKey = regexp.MustCompile(`^[a-zA-Z0-9\-_:. /]{1,255}$`)
 
 func metadataRule(v any) string {
@@ -330,6 +352,17 @@ func metadata(v any) map[string]string {
 		out[k], _ = e.(string)
 	}
 	return out
+}
+
+// optional is a string member without white space around it; nil when it is
+// null or absent.
+func optional(members map[string]any, key string) *string {
+	s, ok := members[key].(string)
+	if !ok {
+		return nil
+	}
+	s = strings.TrimSpace(s)
+	return &s
 }
 
 // word is a string member without white space around it; empty when it is null

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
@@ -12,23 +14,15 @@ import (
 // volumeErrorBackingUp is the previous status of a volume whose backup failed.
 const volumeErrorBackingUp driverstate.VolumeStatus = "error_backing-up"
 
-// BackupRequest asks for a backup of a volume of the engine.
-type BackupRequest struct {
-	VolumeID string
-	// ParentID makes it an incremental backup on that one; empty for a full.
-	ParentID    string
-	Name        *string
-	Description *string
-	Container   string // empty for the driver's own choice
-	Metadata    map[string]string
-}
-
-// CreateBackup accepts a backup. As Cinder does, it accepts without a backup
-// service too: the row is then error at once.
-func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r BackupRequest) (*driverstate.Backup, error) {
-	v, err := m.visibleVolume(ctx, c, r.VolumeID)
-	if err != nil {
+// CreateBackup accepts a backup of a volume of the engine. As Cinder does, it
+// accepts without a backup service too, or without one in the zone that is
+// asked for: the row is then error at once.
+func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driverstate.BackupRequest) (*driverstate.Backup, error) {
+	if _, err := m.visibleVolume(ctx, c, r.VolumeID); err != nil {
 		return nil, err
+	}
+	if r.SnapshotID != "" {
+		return nil, snapshotNotFound(r.SnapshotID)
 	}
 	if m.cfg.OpenSource == nil {
 		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the engine cannot read volumes")
@@ -37,34 +31,30 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r Back
 	if up != nil && !errors.Is(up, driverstate.ErrServiceDown) {
 		return nil, up
 	}
-	now := m.cfg.Now().UTC()
-	b := &driverstate.Backup{
-		ID: m.cfg.NewID(), VolumeID: v.ID, UserID: c.UserID, ProjectID: c.ProjectID,
-		Host: m.cfg.Host, AvailabilityZone: m.cfg.AvailabilityZone,
-		Name: r.Name, Description: r.Description, Container: r.Container, ParentID: r.ParentID,
-		Status: driverstate.StatusCreating, Size: v.Size, Metadata: r.Metadata,
-		CreatedAt: now, DataTimestamp: now,
-	}
+	b := m.backupRow(c, r)
 	m.accept.Lock()
 	defer m.accept.Unlock()
-	err = m.db.Update(ctx, func(tx db.Tx) error {
+	err := m.db.Update(ctx, func(tx db.Tx) error {
 		v, err := tx.VolumeGet(ctx, r.VolumeID)
 		if err != nil {
 			return named(err, volumeNotFound(r.VolumeID))
 		}
-		if v.Status != driverstate.VolumeAvailable {
-			return refuse("volume", v.ID, driverstate.ErrInvalidStatus, fmt.Sprintf(
-				`Volume to be backed up must be available or in-use, but the current status is "%s".`, v.Status))
-		}
-		if err := checkParent(ctx, tx, c, r); err != nil {
+		if err := checkSourceVolume(v, r.Force); err != nil {
 			return err
 		}
-		if up != nil {
+		b.Size = v.Size
+		if r.Incremental {
+			if b.ParentID, err = m.chooseParent(ctx, tx, c, v.ID); err != nil {
+				return err
+			}
+		}
+		if up != nil || b.AvailabilityZone != m.cfg.AvailabilityZone {
 			b.Status, b.FailReason = driverstate.StatusError, "Service not found for creating backup."
 			return tx.BackupCreate(ctx, b)
 		}
-		v.PreviousStatus, v.Status = v.Status, driverstate.VolumeBackingUp
-		if err := tx.VolumeUpdate(ctx, v, driverstate.VolumeAvailable); err != nil {
+		from := v.Status
+		v.PreviousStatus, v.Status = from, driverstate.VolumeBackingUp
+		if err := tx.VolumeUpdate(ctx, v, from); err != nil {
 			return err
 		}
 		if err := tx.BackupCreate(ctx, b); err != nil {
@@ -82,22 +72,70 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r Back
 	return b, nil
 }
 
-func checkParent(ctx context.Context, rows db.Backups, c driverstate.Caller, r BackupRequest) error {
-	if r.ParentID == "" {
-		return nil
+// backupRow is the row that r asks for, its size and parent not yet known.
+func (m *Manager) backupRow(c driverstate.Caller, r driverstate.BackupRequest) *driverstate.Backup {
+	now := m.cfg.Now().UTC()
+	b := &driverstate.Backup{
+		ID: m.cfg.NewID(), VolumeID: r.VolumeID, UserID: c.UserID, ProjectID: c.ProjectID,
+		Host: m.cfg.Host, AvailabilityZone: r.AvailabilityZone,
+		Name: r.Name, Description: r.Description, Container: r.Container,
+		Status: driverstate.StatusCreating, Metadata: r.Metadata,
+		CreatedAt: now, DataTimestamp: now,
 	}
-	none := refuseBackup("", driverstate.ErrInvalidStatus, "No backups available to do an incremental backup.")
-	p, err := rows.BackupGet(ctx, r.ParentID)
-	if err != nil {
-		return named(err, none)
+	if b.AvailabilityZone == "" {
+		b.AvailabilityZone = m.cfg.AvailabilityZone
 	}
-	if p.VolumeID != r.VolumeID || !c.Admin && p.ProjectID != c.ProjectID {
-		return none
+	return b
+}
+
+// snapshotNotFound is the answer to every snapshot: the engine has none.
+func snapshotNotFound(id string) error {
+	return refuse("snapshot", id, driverstate.ErrNotFound, "Snapshot "+id+" could not be found.")
+}
+
+// checkSourceVolume says whether v can be backed up.
+func checkSourceVolume(v *driverstate.Volume, force bool) error {
+	refused := func(text string) error {
+		return refuse("volume", v.ID, driverstate.ErrInvalidStatus, text)
 	}
-	if p.Status != driverstate.StatusAvailable {
-		return refuseBackup(p.ID, driverstate.ErrInvalidStatus, "The parent backup must be available for incremental backup.")
+	switch {
+	case v.Status != driverstate.VolumeAvailable && v.Status != driverstate.VolumeInUse:
+		return refused(fmt.Sprintf(`Volume to be backed up must be available or in-use, but the current status is "%s".`, v.Status))
+	case v.Status == driverstate.VolumeInUse && !force:
+		return refused("Backing up an in-use volume must use the force flag.")
+	case v.Path == stdoutPath:
+		return refused("Volume to be backed up is the standard output of the engine, which cannot be read.")
 	}
 	return nil
+}
+
+// chooseParent returns the id of the backup that an incremental one stands on:
+// of the caller's backups of the volume that are available, the one whose data
+// is the newest (cinder/backup/api.py create). One of another driver cannot be
+// read.
+func (m *Manager) chooseParent(ctx context.Context, rows db.Backups, c driverstate.Caller, volumeID string) (string, error) {
+	all, err := rows.BackupGetAll(ctx, driverstate.BackupFilter{
+		ProjectID: c.ProjectID,
+		Columns:   map[string]string{"volume_id": volumeID, "status": string(driverstate.StatusAvailable)},
+	})
+	if err != nil {
+		return "", err
+	}
+	all = slices.DeleteFunc(all, func(b *driverstate.Backup) bool {
+		return b.Service == "" || m.checkService(b, "") != nil
+	})
+	if len(all) == 0 {
+		return "", refuseBackup("", driverstate.ErrInvalidStatus, "No backups available to do an incremental backup.")
+	}
+	return slices.MaxFunc(all, func(a, b *driverstate.Backup) int { return dataTime(a).Compare(dataTime(b)) }).ID, nil
+}
+
+// dataTime is when the data of b was what it is. Imported rows may not tell.
+func dataTime(b *driverstate.Backup) time.Time {
+	if b.DataTimestamp.IsZero() {
+		return b.CreatedAt
+	}
+	return b.DataTimestamp
 }
 
 func (m *Manager) runCreate(ctx context.Context, j db.Job) error {
@@ -115,6 +153,9 @@ func (m *Manager) runCreate(ctx context.Context, j db.Job) error {
 	}
 	if err != nil && superseded(ctx) {
 		return nil // who cancelled it moved both rows on, and deletes the objects
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errStopped
 	}
 	if err != nil && b.ServiceMetadata != "" {
 		m.discard(ctx, b)
@@ -161,6 +202,12 @@ func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driv
 	if b.Incremental() {
 		if parent, err = m.db.BackupGet(ctx, b.ParentID); err != nil {
 			return stored, named(err, backupNotFound(b.ParentID))
+		}
+	}
+	if v.Managed {
+		// Again, because links may have changed since it was taken.
+		if err := m.checkTargetDir(v.Path); err != nil {
+			return stored, err
 		}
 	}
 	meta, err := volumeMetaOf(v)

@@ -143,7 +143,7 @@ func TestForceDeleteStopsARunningBackup(t *testing.T) {
 	v := l.newVolume()
 	require.NoError(t, fillVolume(v, image(256<<10, 7)))
 	running := l.driver.hold(atBackup)
-	b, err := l.CreateBackup(t.Context(), admin, manager.BackupRequest{VolumeID: v.ID})
+	b, err := l.CreateBackup(t.Context(), admin, driverstate.BackupRequest{VolumeID: v.ID})
 	require.NoError(t, err)
 	running.wait(t)
 	assert.Equal(t, driverstate.StatusCreating, l.row(b.ID).Status)

@@ -14,6 +14,9 @@ import (
 // deleted, or reset.
 var errSuperseded = errors.New("stopped: its backup was deleted or reset")
 
+// errStopped is the outcome of work that ends with the service.
+var errStopped = errors.New("interrupted: the service was stopped")
+
 // task is a job that runs in this process.
 type task struct {
 	job    db.Job

@@ -17,7 +17,7 @@ import (
 const childDir = "MANAGER_TEST_CHILD_DIR"
 
 // TestChildThatIsKilled is not a test of its own: it is the process that
-// TestKilledProcess kills in the middle of a restore and a delete.
+// TestKilledProcess kills in the middle of a restore, a delete and a backup.
 func TestChildThatIsKilled(t *testing.T) {
 	dir := os.Getenv(childDir)
 	if dir == "" {
@@ -25,13 +25,18 @@ func TestChildThatIsKilled(t *testing.T) {
 	}
 	l := startLab(t, dir)
 	restored, deleted, v := l.managed(nil, image(200<<10, 1)), l.managed(nil, image(200<<10, 2)), l.newVolume()
-	restoring, deleting := l.driver.hold(atRestore), l.driver.hold(atDelete)
+	source := l.newVolume()
+	require.NoError(t, fillVolume(source, image(256<<10, 3)))
+	restoring, deleting, copying := l.driver.hold(atRestore), l.driver.hold(atDelete), l.driver.hold(atBackup)
 	_, err := l.RestoreBackup(t.Context(), admin, restored.ID, driverstate.RestoreRequest{VolumeID: v.ID})
 	require.NoError(t, err)
 	require.NoError(t, l.DeleteBackup(t.Context(), admin, deleted.ID, true))
+	made, err := l.CreateBackup(t.Context(), tenant, driverstate.BackupRequest{VolumeID: source.ID})
+	require.NoError(t, err)
 	restoring.wait(t)
 	deleting.wait(t)
-	_, err = os.Stdout.WriteString("at work " + restored.ID + " " + deleted.ID + " " + v.ID + "\n")
+	copying.wait(t)
+	_, err = os.Stdout.WriteString("at work " + restored.ID + " " + deleted.ID + " " + v.ID + " " + made.ID + " " + source.ID + "\n")
 	require.NoError(t, err)
 	select {} // until killed
 }
@@ -60,7 +65,7 @@ func TestKilledProcess(t *testing.T) {
 	}
 	require.NoError(t, child.Process.Kill())
 	require.Error(t, child.Wait())
-	require.Len(t, ids, 3, "the child came to its restore and its delete")
+	require.Len(t, ids, 5, "the child came to its restore, its delete and its backup")
 
 	l := startLab(t, dir)
 	l.untilGone(ids[1])
@@ -69,6 +74,17 @@ func TestKilledProcess(t *testing.T) {
 	v := l.volume(ids[2])
 	assert.Equal(t, driverstate.VolumeErrorRestoring, v.Status)
 	assert.NotEmpty(t, v.Metadata["restore_error"])
+
+	half := l.row(ids[3])
+	assert.Equal(t, driverstate.StatusError, half.Status)
+	assert.Equal(t, "incomplete backup reset on manager restart", half.FailReason, "Cinder's words")
+	assert.Empty(t, l.objects(half.ID), "what the copy wrote is gone")
+	source := l.volume(ids[4])
+	assert.Equal(t, driverstate.VolumeAvailable, source.Status)
+	again, err := l.CreateBackup(t.Context(), tenant, driverstate.BackupRequest{VolumeID: source.ID})
+	require.NoError(t, err)
+	l.until(again.ID, driverstate.StatusAvailable)
+
 	_, err = l.RestoreBackup(t.Context(), admin, ids[0], driverstate.RestoreRequest{})
 	require.NoError(t, err)
 	l.until(ids[0], driverstate.StatusAvailable)

@@ -145,7 +145,7 @@ func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
 	m.notify(eventRestoreStart, b)
 	done, err := m.restoreTo(ctx, b, v)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = errors.New("interrupted: the service was stopped")
+		err = errStopped
 		if superseded(ctx) {
 			err = errSuperseded
 		}

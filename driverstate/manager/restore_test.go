@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/driverstate"
-	"github.com/cinder-go/cinder-go/driverstate/manager"
 )
 
 func begins(t *testing.T, path string, want []byte) {
@@ -69,7 +68,7 @@ func TestRestoreTakesOverTheSourceVolumesNameAndMetadata(t *testing.T) {
 		Size: 1, Name: "db01", Description: "ledger", Metadata: map[string]string{"tier": "gold"},
 	})
 	require.NoError(t, err)
-	b, err := l.CreateBackup(t.Context(), admin, manager.BackupRequest{VolumeID: v.ID})
+	b, err := l.CreateBackup(t.Context(), admin, driverstate.BackupRequest{VolumeID: v.ID})
 	require.NoError(t, err)
 	l.until(b.ID, driverstate.StatusAvailable)
 	answer, err := l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{})

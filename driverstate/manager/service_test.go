@@ -11,7 +11,6 @@ import (
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
-	"github.com/cinder-go/cinder-go/driverstate/manager"
 )
 
 func (l *lab) service(binary driverstate.Binary) driverstate.ServiceState {
@@ -53,7 +52,7 @@ func TestServiceIsDownWithTheReasonAndComesUpByItself(t *testing.T) {
 
 	const down = "Service cinder-backup could not be found."
 	v := l.newVolume()
-	failed, err := l.CreateBackup(t.Context(), admin, manager.BackupRequest{VolumeID: v.ID})
+	failed, err := l.CreateBackup(t.Context(), admin, driverstate.BackupRequest{VolumeID: v.ID})
 	require.NoError(t, err, "Cinder accepts it")
 	assert.Equal(t, driverstate.StatusError, failed.Status)
 	assert.Equal(t, "Service not found for creating backup.", failed.FailReason)
@@ -174,7 +173,7 @@ func (l *lab) copied() (*driverstate.Backup, *driverstate.Volume) {
 	l.t.Helper()
 	v := l.newVolume()
 	require.NoError(l.t, fillVolume(v, image(256<<10, 9)))
-	b, err := l.CreateBackup(l.t.Context(), admin, manager.BackupRequest{VolumeID: v.ID})
+	b, err := l.CreateBackup(l.t.Context(), admin, driverstate.BackupRequest{VolumeID: v.ID})
 	require.NoError(l.t, err)
 	return l.until(b.ID, driverstate.StatusAvailable), v
 }
