@@ -48,6 +48,14 @@ type BackupRequest struct {
 	Metadata    map[string]string
 }
 
+// BackupUpdate says what to write into the row of a backup. What is nil stays as
+// it is; a pointer to nil writes NULL.
+type BackupUpdate struct {
+	Name        **string
+	Description **string
+	Metadata    map[string]string // replaces all of it
+}
+
 // RestoreRequest asks for a restore. With VolumeID empty a volume is created,
 // named Name or restore_backup_<id>.
 type RestoreRequest struct {

@@ -37,6 +37,7 @@ type fake struct {
 	filter  driverstate.BackupFilter
 	cleaned driverstate.CleanupFilter
 	create  driverstate.BackupRequest
+	update  driverstate.BackupUpdate
 	restore driverstate.RestoreRequest
 	manage  driverstate.ManageRequest
 	volume  driverstate.VolumeRequest
@@ -81,6 +82,11 @@ func (f *fake) Backup(_ context.Context, c driverstate.Caller, id string) (*driv
 func (f *fake) CreateBackup(_ context.Context, c driverstate.Caller, r driverstate.BackupRequest) (*driverstate.Backup, error) {
 	f.create = r
 	return f.first(), f.call(c, "CreateBackup", r.VolumeID)
+}
+
+func (f *fake) UpdateBackup(_ context.Context, c driverstate.Caller, id string, u driverstate.BackupUpdate) (*driverstate.Backup, error) {
+	f.update = u
+	return f.first(), f.call(c, "UpdateBackup", id)
 }
 
 func (f *fake) DeleteBackup(_ context.Context, c driverstate.Caller, id string, force bool) error {

@@ -16,6 +16,7 @@ type Operations interface {
 	BackupCount(ctx context.Context, c driverstate.Caller, f driverstate.BackupFilter) (int, error)
 	Backup(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Backup, error)
 	CreateBackup(ctx context.Context, c driverstate.Caller, r driverstate.BackupRequest) (*driverstate.Backup, error)
+	UpdateBackup(ctx context.Context, c driverstate.Caller, id string, u driverstate.BackupUpdate) (*driverstate.Backup, error)
 	// DeleteBackup accepts a delete; with force it is os-force_delete.
 	DeleteBackup(ctx context.Context, c driverstate.Caller, id string, force bool) error
 	ResetBackupStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.Status) error

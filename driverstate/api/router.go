@@ -92,6 +92,7 @@ func (s *server) table() []route {
 		{method: "POST", path: "backups", body: needsBody, handle: s.createBackup, v2: true},
 		{method: "POST", path: "backups/import_record", body: needsBody, handle: s.importRecord, v2: true},
 		{method: "GET", path: "backups/{id}", handle: s.showBackup, v2: true},
+		{method: "PUT", path: "backups/{id}", since: version(9), body: needsBody, handle: s.updateBackup},
 		{method: "DELETE", path: "backups/{id}", handle: s.deleteBackup, v2: true},
 		{method: "POST", path: "backups/{id}/restore", body: needsBody, handle: s.restoreBackup, v2: true},
 		{method: "POST", path: "backups/{id}/action", body: actionBody, handle: s.backupAction, v2: true},

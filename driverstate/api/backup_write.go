@@ -44,3 +44,37 @@ func (s *server) createBackup(q *request) (int, any, error) {
 	}
 	return http.StatusAccepted, object{{"backup", q.backupSummary(b)}}, nil
 }
+
+// updateBackup changes what a backup is called (cinder/api/v3/backups.py
+// update). A body that holds null is 500 in Cinder.
+func (s *server) updateBackup(q *request) (int, any, error) {
+	rules := schema{members: map[string]rule{"name": nameRule, "description": descriptionRule}}
+	if q.version.since(43) {
+		rules.members["metadata"] = isObject
+	}
+	asked, err := q.inner("backup", rules)
+	if err != nil {
+		return 0, nil, err
+	}
+	if f := checkMetadata(asked["metadata"]); f != nil {
+		return 0, nil, f
+	}
+	u := driverstate.BackupUpdate{Name: change(asked, "name"), Description: change(asked, "description")}
+	if _, ok := asked["metadata"]; ok {
+		u.Metadata = metadata(asked["metadata"])
+	}
+	b, err := s.ops.UpdateBackup(q.Context(), q.caller, q.vars["id"], u)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, object{{"backup", q.backupSummary(b)}}, nil
+}
+
+// change is what a member asks to write; nil when it is absent.
+func change(members map[string]any, key string) **string {
+	if _, ok := members[key]; !ok {
+		return nil
+	}
+	to := optional(members, key)
+	return &to
+}
