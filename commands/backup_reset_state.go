@@ -48,6 +48,7 @@ type resetStateOptions struct {
 	par     parallelFlags
 	state   driverstate.Status
 	remote  bool // not an engine in this process
+	proof   proof
 	planned []planRow
 }
 
@@ -63,7 +64,8 @@ restoring (admin). There is no default for --state: say what you mean.
   error       at once; the backup can then be deleted
   available   the engine proves the data on the store first: whole, and the
               backup becomes available; else it becomes error, with the reason.
-              A cloud sets available unseen: run backup-verify afterwards.
+              A cloud sets available unseen: with --store URL beside it the data
+              is read first, and a backup that is not whole is refused (exit 9).
 
 It does not touch the data, the volume, or a snapshot. A backup that has the
 status already is left alone. It waits for the outcome, because the API answers
@@ -82,7 +84,7 @@ Exit 4: accepted, but the backup did not get the status; the reason is shown.`,
 			default:
 				return usagef("--state %q is neither available nor error", state)
 			}
-			o.remote = !f.g.standalone
+			o.remote, o.proof = !f.g.standalone, f.proof()
 			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(),
 				o.sel.check(&f.g, args)); err != nil {
 				return err
@@ -147,9 +149,18 @@ func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
 			return err
 		}
 	}
+	var wrong map[string]error
+	proving := o.state == driverstate.StatusAvailable && o.proof.wanted(o.remote)
+	if proving {
+		if wrong, err = o.proof.read(ctx, other); err != nil {
+			return err
+		}
+	}
 	forEach(ctx, o.par.n, backups, items, func(ctx context.Context, b client.Backup) result {
 		r := result{id: b.ID, name: nameOf(b), status: string(b.Status), outcome: unchanged, before: &b}
 		switch {
+		case wrong[b.ID] != nil:
+			r.err = wrong[b.ID]
 		case b.Status == o.state:
 		case o.guard.plan != "":
 			r.outcome, r.detail = skipped, "planned: would become "+string(o.state)
@@ -166,8 +177,8 @@ func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
 	}
 	if o.guard.plan != "" {
 		o.con.note("nothing was changed: cinder-go apply %s does it", o.guard.plan)
-	} else if o.state == driverstate.StatusAvailable && items.count(changed) > 0 && !c.IsEngine(ctx) {
-		o.con.warn("", "the cloud did not look at the data: cinder-go --standalone --store URL backup-verify tells whether it is whole")
+	} else if !proving && o.state == driverstate.StatusAvailable && items.count(changed) > 0 && !c.IsEngine(ctx) {
+		o.con.warn("", "the cloud did not look at the data: with --store URL it is read first")
 	}
 	return items.finish()
 }

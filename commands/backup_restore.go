@@ -43,6 +43,7 @@ type restoreOptions struct {
 	name      string
 	sel       selectionFlags
 	guard     guardFlags
+	proof     proof
 }
 
 func newBackupRestore(f *Factory, run runner[restoreOptions]) *cobra.Command {
@@ -65,7 +66,8 @@ On a cloud, say --volume ID to restore onto that volume, or --name NAME to
 restore to a new one of that name; without both, a new one is named after the
 backup. THE DATA ON --volume IS REPLACED: it asks first, and away from a
 terminal needs --yes. To choose backups by volume and by name say --of-volume
-and --named. --dry-run does the reads only.
+and --named. --dry-run does the reads only. A cloud compares no checksum: with
+--store URL beside it the data is read first, and a damaged backup is refused.
 
 Every block is compared with its hash before it is written: a damaged backup
 ends with exit 9, and the target is not called good. Then it waits until the
@@ -127,7 +129,7 @@ func (o *restoreOptions) check(f *Factory, args []string) (err error) {
 	if err = o.out.check(restoreColumns()); err != nil {
 		return err
 	}
-	o.remote = !f.g.standalone
+	o.remote, o.proof = !f.g.standalone, f.proof()
 	return first(o.wait.check(&f.g), o.guard.check(), o.sel.check(&f.g, args))
 }
 
@@ -156,13 +158,21 @@ func runBackupRestore(ctx context.Context, o *restoreOptions) error {
 		return err
 	}
 	view := output.View{Columns: restoreColumns(), Single: len(o.sel.refs) == 1}
+	var wrong map[string]error
+	if o.to == "" && o.proof.wanted(o.remote) {
+		if wrong, err = o.proof.read(ctx, backups); err != nil {
+			return err
+		}
+	}
 	for _, b := range backups {
 		r := result{id: b.ID, name: nameOf(b), outcome: changed, before: &b}
 		var row []any
-		if o.guard.dryRun {
-			r.outcome, r.err = skipped, restorable(b)
-		} else if row, r.err = o.restore(ctx, c, b); r.err == nil {
-			view.Rows = append(view.Rows, row)
+		if r.err = first(wrong[b.ID], restorable(b)); r.err == nil && o.guard.dryRun {
+			r.outcome = skipped
+		} else if r.err == nil {
+			if row, r.err = o.restore(ctx, c, b); r.err == nil {
+				view.Rows = append(view.Rows, row)
+			}
 		}
 		items.add(r)
 		if ctx.Err() != nil {

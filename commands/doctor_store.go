@@ -14,6 +14,7 @@ import (
 // storeClient reads the store.
 type storeClient interface {
 	manageableLister
+	Verify(ctx context.Context, id string, d driverstate.Depth) (client.Verification, error)
 }
 
 // shelf is what the store holds, beside what the rows say of it.

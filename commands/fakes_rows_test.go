@@ -5,13 +5,15 @@ import (
 	"slices"
 
 	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 // rows is what a fake knows of rows beyond what the views show.
 type rows struct {
-	parent   map[string]string // of a backup, by id
-	host     map[string]string // of a backup, by id
-	untaken  map[string]bool   // rows that name no driver
+	then     map[string]driverstate.Status // what a second look shows, by id
+	parent   map[string]string             // of a backup, by id
+	host     map[string]string             // of a backup, by id
+	untaken  map[string]bool               // rows that name no driver
 	services []client.Service
 	messages []client.Message
 	asTenant error // what a caller who is not admin is answered

@@ -83,6 +83,9 @@ func (f *fake) ShowBackup(_ context.Context, id string) (client.Backup, error) {
 	if !ok {
 		return b, notThere(id)
 	}
+	if status, known := f.then[id]; known {
+		b.Status = status
+	}
 	return b, nil
 }
 

@@ -58,9 +58,7 @@ func TestARestoreWhoseAnswerIsLostIsFoundAndNotRepeated(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, b := chain(1), newBench()
-			row := f.backups["c0"]
-			row.Status = c.status
-			f.backups["c0"] = row
+			f.then = map[string]driverstate.Status{"c0": c.status}
 			f.err = map[string]error{"restore c0 volume= name=": &client.Error{Status: 502, Message: "bad gateway"}}
 			f.volumes = []client.Volume{{ID: "made", Name: ptr("restore_backup_c0"), CreatedAt: day(9).Add(time.Minute)}}
 			o := restoreOn(f, b)

@@ -66,7 +66,7 @@ func restoreOn(f *fake, b *bench) *restoreOptions {
 }
 
 func TestRestoreToAFileLendsItForTheTimeOfTheRestore(t *testing.T) {
-	f, b := &fake{backups: chainOfTwo(), volume: client.Volume{ID: "lent", Status: driverstate.VolumeAvailable}}, newBench()
+	f, b := &fake{backups: restorableChain(), volume: client.Volume{ID: "lent", Status: driverstate.VolumeAvailable}}, newBench()
 	o := restoreOn(f, b)
 	o.sel.refs, o.to = []string{"nightly"}, "/mnt/rescue/x.raw"
 	require.NoError(t, runBackupRestore(t.Context(), o))
@@ -75,7 +75,7 @@ func TestRestoreToAFileLendsItForTheTimeOfTheRestore(t *testing.T) {
 }
 
 func TestAFailedRestoreIsExitNineAndGivesTheTargetBack(t *testing.T) {
-	f, b := &fake{backups: chainOfTwo()}, newBench()
+	f, b := &fake{backups: restorableChain()}, newBench()
 	f.err = map[string]error{"wait-restore " + idFull + " lent": driverstate.Fail(driverstate.ErrCorrupt, "backup "+idFull+": block hash differs")}
 	o := restoreOn(f, b)
 	o.sel.refs, o.to = []string{idFull}, "/mnt/rescue/x.raw"
@@ -85,7 +85,7 @@ func TestAFailedRestoreIsExitNineAndGivesTheTargetBack(t *testing.T) {
 }
 
 func TestRestoreToStandardOutputWritesNothingElseThere(t *testing.T) {
-	f, b := &fake{backups: chainOfTwo()}, newBench()
+	f, b := &fake{backups: restorableChain()}, newBench()
 	o := restoreOn(f, b)
 	o.sel.refs, o.to = []string{idFull}, "-"
 	require.NoError(t, runBackupRestore(t.Context(), o))
@@ -93,7 +93,7 @@ func TestRestoreToStandardOutputWritesNothingElseThere(t *testing.T) {
 }
 
 func TestRestoreOnACloudIsToAVolumeOrANewOne(t *testing.T) {
-	f, b := &fake{backups: chainOfTwo(), volume: client.Volume{Size: 1, Status: driverstate.VolumeAvailable}}, newBench()
+	f, b := &fake{backups: restorableChain(), volume: client.Volume{Size: 1, Status: driverstate.VolumeAvailable}}, newBench()
 	o := restoreOn(f, b)
 	o.sel.refs, o.name = []string{"nightly"}, "again"
 	require.NoError(t, runBackupRestore(t.Context(), o))
@@ -106,8 +106,17 @@ func TestRestoreOnACloudIsToAVolumeOrANewOne(t *testing.T) {
 	assert.Len(t, f.calls, 2)
 }
 
+func restorableChain() map[string]client.Backup {
+	all := chainOfTwo()
+	for id, b := range all {
+		b.Status = driverstate.StatusAvailable
+		all[id] = b
+	}
+	return all
+}
+
 func TestShowOfSeveralIsAListAndOfOneAnObject(t *testing.T) {
-	f, b := &fake{backups: chainOfTwo()}, newBench()
+	f, b := &fake{backups: restorableChain()}, newBench()
 	o := &backupShowOptions{con: b.con, print: b.print, now: time.Now, sel: selectionFlags{refs: []string{"nightly", "increment", "absent"}},
 		client: func(context.Context) (selector, error) { return f, nil }}
 	assert.Equal(t, 3, exitCode(runBackupShow(t.Context(), o)))
