@@ -128,6 +128,14 @@ type Manageable struct {
 	Managed bool // a live row has this id
 }
 
+// ServiceSetting lets a service take new work, or keeps it from it.
+type ServiceSetting struct {
+	Host     string // in full, as its row names it
+	Binary   Binary
+	Disabled bool
+	Reason   string // why it is disabled; may be empty
+}
+
 // ServiceState is a service with what the API says of its liveness.
 type ServiceState struct {
 	Service

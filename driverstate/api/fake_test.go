@@ -38,6 +38,7 @@ type fake struct {
 	cleaned driverstate.CleanupFilter
 	create  driverstate.BackupRequest
 	update  driverstate.BackupUpdate
+	setting driverstate.ServiceSetting
 	restore driverstate.RestoreRequest
 	manage  driverstate.ManageRequest
 	volume  driverstate.VolumeRequest
@@ -143,6 +144,11 @@ func (f *fake) Verification(_ context.Context, c driverstate.Caller, id string) 
 
 func (f *fake) Services(_ context.Context, c driverstate.Caller) ([]driverstate.ServiceState, error) {
 	return f.services, f.call(c, "Services", "")
+}
+
+func (f *fake) SetService(_ context.Context, c driverstate.Caller, s driverstate.ServiceSetting) error {
+	f.setting = s
+	return f.call(c, "SetService", s.Host)
 }
 
 func (f *fake) CleanupWorkers(_ context.Context, c driverstate.Caller, filter driverstate.CleanupFilter) (driverstate.CleanupResult, error) {

@@ -33,6 +33,8 @@ type Operations interface {
 	Verification(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Verification, error)
 
 	Services(ctx context.Context, c driverstate.Caller) ([]driverstate.ServiceState, error)
+	// SetService answers ErrNotFound when no service has that host and binary.
+	SetService(ctx context.Context, c driverstate.Caller, s driverstate.ServiceSetting) error
 	CleanupWorkers(ctx context.Context, c driverstate.Caller, f driverstate.CleanupFilter) (driverstate.CleanupResult, error)
 
 	CreateVolume(ctx context.Context, c driverstate.Caller, r driverstate.VolumeRequest) (*driverstate.Volume, error)

@@ -119,7 +119,7 @@ func TestWhatIsNotRouted(t *testing.T) {
 		{method: "POST", path: "/v3/backups/" + backupID + "/export_record", body: "{}"},
 		{path: "/v3/backups/"}, {path: "/v3/" + project}, {path: "/v3//backups"},
 		{path: "/v2/" + project + "/os-services"}, {path: "/v2/" + project + "/volumes"},
-		{path: "/v3/backups/a%2Fb/c"}, {method: "PUT", path: "/v3/os-services/enable", body: "{}"},
+		{path: "/v3/backups/a%2Fb/c"}, {method: "PATCH", path: "/v3/os-services/enable", body: "{}"},
 	} {
 		r := send(t, h, a)
 		assert.Equal(t, http.StatusNotFound, r.StatusCode, a.path)

@@ -100,6 +100,7 @@ func (s *server) table() []route {
 
 		{method: "GET", path: "os-services", handle: s.listServices},
 		{method: "POST", path: "os-services", handle: notImplementedHere},
+		{method: "PUT", path: "os-services/{action}", body: needsBody, handle: s.setService},
 		{method: "POST", path: "workers/cleanup", since: version(24), body: optionalBody, handle: s.cleanupWorkers},
 
 		{method: "GET", path: "volumes", handle: s.listVolumes},

@@ -157,7 +157,7 @@ func text(nullable bool, least, most int, form *regexp.Regexp) rule {
 		case n < least:
 			return python(s) + " is too short"
 		case form != nil && !form.MatchString(s):
-			return python(s) + " does not match '" + form.String() + "'"
+			return python(s) + " does not match " + python(form.String())
 		}
 		return ""
 	}

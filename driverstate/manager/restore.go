@@ -59,6 +59,11 @@ func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id st
 		return none, refuse("volume", "", driverstate.ErrInvalidStatus, fmt.Sprintf(
 			"Error while creating volume for restoring backup %s: %v", b.ID, err))
 	}
+	if v.Status != driverstate.VolumeAvailable {
+		err := refuse("volume", v.ID, driverstate.ErrInvalidStatus, fmt.Sprintf(
+			"Error while creating volume %s for restoring backup %s.", v.ID, b.ID))
+		return none, errors.Join(err, m.DeleteVolume(ctx, c, v.ID))
+	}
 	answer, err := m.acceptRestore(ctx, b.ID, v.ID)
 	if err != nil {
 		err = errors.Join(err, m.DeleteVolume(ctx, c, v.ID))

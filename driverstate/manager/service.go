@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
 // initTimeout bounds one attempt to set up the driver.
@@ -240,4 +241,38 @@ func (m *Manager) Services(ctx context.Context, c driverstate.Caller) ([]drivers
 		states = append(states, driverstate.ServiceState{Service: *s, Up: s.Up(now, m.cfg.ServiceDownTime)})
 	}
 	return states, nil
+}
+
+// SetService lets a service take new work or keeps it from it; admin only. What
+// it is doing goes on. Unlike in Cinder the service does not count as heard of
+// by it.
+func (m *Manager) SetService(ctx context.Context, c driverstate.Caller, set driverstate.ServiceSetting) error {
+	if err := allow(c, "volume_extension:services:update"); err != nil {
+		return err
+	}
+	return m.db.Update(ctx, func(tx db.Tx) error {
+		rows, err := tx.ServiceGetAll(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range rows {
+			if s.Host == set.Host && s.Binary == set.Binary {
+				s.Disabled, s.DisabledReason = set.Disabled, set.Reason
+				return tx.ServiceUpdate(ctx, s)
+			}
+		}
+		return refuse("service", string(set.Binary), driverstate.ErrNotFound,
+			fmt.Sprintf("Service %s could not be found on host %s.", set.Binary, set.Host))
+	})
+}
+
+// takesVolumes reports whether our volume service is enabled.
+func (m *Manager) takesVolumes(ctx context.Context) (bool, error) {
+	rows, err := m.db.ServiceGetAll(ctx)
+	for _, s := range rows {
+		if s.Binary == driverstate.BinaryVolume && s.Host == m.cfg.Host+volumeBackend {
+			return !s.Disabled, err
+		}
+	}
+	return true, err
 }

@@ -28,7 +28,9 @@ const (
 
 // CreateVolume makes a volume: a sparse file of the engine's own, or, with
 // SourceName and for an admin, a file or device that is taken under management
-// as it is. It is available when this returns.
+// as it is. It is available when this returns; while the volume service is
+// disabled a new one is error, as in Cinder, and nothing is taken under
+// management.
 func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driverstate.VolumeRequest) (*driverstate.Volume, error) {
 	now := m.cfg.Now().UTC()
 	v := &driverstate.Volume{
@@ -39,9 +41,16 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 	if v.AvailabilityZone == "" {
 		v.AvailabilityZone = m.cfg.AvailabilityZone
 	}
+	enabled, err := m.takesVolumes(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if r.SourceName != "" {
 		if err := allow(c, "volume_extension:volume_manage"); err != nil {
 			return nil, err
+		}
+		if !enabled {
+			return nil, driverstate.Fail(driverstate.ErrUnavailable, "Service is unavailable at this time.")
 		}
 		if err := m.manageVolume(ctx, v, r); err != nil {
 			return nil, err
@@ -55,6 +64,10 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the engine has no directory for volumes")
 	}
 	v.Path = filepath.Join(m.cfg.VolumeDir, "volume-"+v.ID)
+	if !enabled {
+		v.Host, v.Status = "", driverstate.VolumeError // nobody was chosen for it
+		return v, m.db.VolumeCreate(ctx, v)
+	}
 	if err := m.makeVolume(ctx, v); err != nil {
 		return nil, err
 	}
