@@ -257,6 +257,8 @@ func TestATargetWithoutTheCallIsNamed(t *testing.T) {
 	f.err = map[string]error{"clusters": driverstate.Fail(driverstate.ErrNotSupported, "no such call")}
 	o := &clusterListOptions{print: b.print, client: func(context.Context) (clusterListClient, error) { return f, nil }}
 	assert.EqualError(t, runClusterList(t.Context(), o), "no such call")
+	l := listFlags{}
+	assert.Contains(t, hintFor(l.explain(driverstate.Fail(driverstate.ErrInvalidInput, "invalid filters host"), false)), "are for an admin")
 	o.standalone = true
 	err := runClusterList(t.Context(), o)
 	assert.ErrorContains(t, err, "the engine has no such call")

@@ -71,7 +71,7 @@ func runSnapshotList(ctx context.Context, o *snapshotListOptions) error {
 		Filters: o.filter.filters, Limit: o.filter.limit, Sort: o.filter.sort,
 	})
 	if err != nil {
-		return notHere(err, o.standalone)
+		return o.filter.explain(err, o.standalone)
 	}
 	v := output.View{Columns: snapshotColumns()}
 	for _, s := range snapshots {

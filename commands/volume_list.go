@@ -2,12 +2,14 @@ package commands
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/commands/output"
+	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 type volumeListClient interface {
@@ -69,6 +71,14 @@ func (l *listFlags) complete(g *globalFlags, changed func(string) bool) (err err
 	return nil
 }
 
+// explain adds a next command to what a cloud says of a filter.
+func (l *listFlags) explain(err error, standalone bool) error {
+	if errors.Is(err, driverstate.ErrInvalidInput) {
+		return withHint(err, "--project, --host and most of --filters are for an admin; a tenant filters by --name and --status")
+	}
+	return notHere(err, standalone)
+}
+
 func newVolumeList(f *Factory, run runner[volumeListOptions]) *cobra.Command {
 	o := &volumeListOptions{client: func(ctx context.Context) (volumeListClient, error) { return f.Client(ctx) }}
 	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
@@ -110,7 +120,7 @@ func runVolumeList(ctx context.Context, o *volumeListOptions) error {
 		Filters: o.filter.filters, Limit: o.filter.limit, Sort: o.filter.sort,
 	})
 	if err != nil {
-		return notHere(err, o.standalone)
+		return o.filter.explain(err, o.standalone)
 	}
 	v := output.View{Columns: volumeColumns()}
 	for _, volume := range volumes {
