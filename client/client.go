@@ -103,7 +103,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 // attempt runs send with the client in the right microversion; a read is run
 // again if it fails in passing. Errors come back as *Error.
 func (c *Client) attempt(ctx context.Context, k call, send func(*gophercloud.ServiceClient) error) error {
-	sc, err := c.at(ctx, k.need, k.like)
+	sc, supposed, err := c.at(ctx, k)
 	if err != nil {
 		return k.fail(ctx, err)
 	}
@@ -111,6 +111,13 @@ func (c *Client) attempt(ctx context.Context, k call, send func(*gophercloud.Ser
 		err := send(sc)
 		if err == nil {
 			return nil
+		}
+		if supposed && notAcceptable(err) {
+			c.learn(err)
+			if sc, supposed, err = c.negotiated(ctx, k); err != nil {
+				return k.fail(ctx, err)
+			}
+			continue
 		}
 		if k.method != http.MethodGet || try >= maxRetries || ctx.Err() != nil || !passing(err) {
 			return k.fail(ctx, err)
@@ -120,17 +127,6 @@ func (c *Client) attempt(ctx context.Context, k call, send func(*gophercloud.Ser
 			return k.fail(ctx, err)
 		}
 	}
-}
-
-// at returns the service client in the version that need and like ask for.
-func (c *Client) at(ctx context.Context, need, like int) (*gophercloud.ServiceClient, error) {
-	version, err := c.microversion(ctx, need, like)
-	if err != nil {
-		return nil, err
-	}
-	sc := c.sc // the provider behind it is shared, its version is not
-	sc.Microversion = version
-	return &sc, nil
 }
 
 // url is the address of k.

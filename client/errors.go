@@ -123,6 +123,9 @@ func (k *call) fail(ctx context.Context, err error) error {
 		return err
 	}
 	e := &Error{Resource: k.resource, ID: k.id, cause: err, kind: driverstate.ErrUnavailable}
+	if login := failedLogin(err); login != nil && ctx.Err() == nil {
+		return k.notRenewed(ctx, login)
+	}
 	answer, refused := answerOf(err)
 	unreadable := (*answerError)(nil)
 	switch {

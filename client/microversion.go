@@ -18,8 +18,9 @@ import (
 
 // versions is what the server says it speaks, asked once.
 type versions struct {
-	mu    sync.Mutex
-	known bool
+	mu sync.Mutex
+	// asked: the version document was looked at; known: max is.
+	asked, known bool
 	// max is the highest minor version of v3; -1 when the server tells none.
 	max int
 	// engine: it is an engine of this project, by its name in the answer.
@@ -32,22 +33,88 @@ var errTooOld = errors.New("the cloud is too old")
 type tooOldError struct{ need, offer int }
 
 func (e *tooOldError) Error() string {
-	return fmt.Sprintf("this needs microversion 3.%d, and the cloud offers up to 3.%d", e.need, e.offer)
+	return fmt.Sprintf("this needs microversion 3.%d%s, and the cloud offers up to 3.%d%s", e.need, release(e.need), e.offer, release(e.offer))
 }
 
 func (e *tooOldError) Is(target error) bool { return target == errTooOld }
 
-// microversion returns the version to ask for: the lowest that does the job;
-// empty for that of a request without one, 3.0.
-func (c *Client) microversion(ctx context.Context, need, like int) (string, error) {
-	if need == 0 && like == 0 {
-		return "", nil
+// releases are the highest minor versions of Cinder's releases
+// (cinder/api/openstack/rest_api_version_history.rst).
+var releases = []struct {
+	max  int
+	name string
+}{
+	{0, "Mitaka"}, {15, "Newton"}, {27, "Ocata"}, {43, "Pike"}, {50, "Queens"}, {55, "Rocky"}, {59, "Stein"},
+	{60, "Ussuri"}, {62, "Victoria"}, {64, "Wallaby"}, {66, "Xena"}, {68, "Yoga"}, {70, "Zed"},
+}
+
+// release names, in brackets, the release that a minor version came with.
+func release(minor int) string {
+	for _, r := range releases {
+		if minor <= r.max {
+			return " (" + r.name + ")"
+		}
 	}
-	minor, err := c.minor(ctx, need, like)
-	if err != nil || minor == 0 {
-		return "", err
+	return ""
+}
+
+// at returns the service client in the version that k asks for: the lowest that
+// does the job. A read that can do without is sent in it at once, supposed to
+// be known to the server, which saves the question: a server that does not know
+// it answers 406, and what it knows. Whatever needs its version, such as a
+// filter that an old server would pass over, is sent in one that the server is
+// known to have.
+func (c *Client) at(ctx context.Context, k call) (sc *gophercloud.ServiceClient, supposed bool, err error) {
+	switch {
+	case k.need == 0 && k.like == 0:
+		return c.in(0), false, nil
+	case k.need == 0 && k.method == http.MethodGet && !c.versions.isKnown():
+		return c.in(k.like), true, nil
 	}
-	return "3." + strconv.Itoa(minor), nil
+	return c.negotiated(ctx, k)
+}
+
+// negotiated returns the service client in the best version for k that the
+// server is known to have.
+func (c *Client) negotiated(ctx context.Context, k call) (sc *gophercloud.ServiceClient, supposed bool, err error) {
+	minor, err := c.minor(ctx, k.need, k.like)
+	return c.in(minor), false, err
+}
+
+// in returns the service client in a minor version; 0 is that of a request
+// without one.
+func (c *Client) in(minor int) *gophercloud.ServiceClient {
+	sc := c.sc // the provider behind it is shared, its version is not
+	sc.Microversion = ""
+	if minor > 0 {
+		sc.Microversion = "3." + strconv.Itoa(minor)
+	}
+	return &sc
+}
+
+func (v *versions) isKnown() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.known
+}
+
+// notAcceptable reports whether a server refused the version of a request.
+func notAcceptable(err error) bool {
+	answer, ok := answerOf(err)
+	return ok && answer.Actual == http.StatusNotAcceptable
+}
+
+// learn keeps the highest version that the refusal of one tells.
+func (c *Client) learn(err error) {
+	answer, _ := answerOf(err)
+	_, message := readFault(answer.Body)
+	m := versionsAre.FindStringSubmatch(message)
+	if m == nil {
+		return // the version document has to be asked
+	}
+	c.versions.mu.Lock()
+	defer c.versions.mu.Unlock()
+	c.versions.known, c.versions.max = true, versionDoc{Version: m[2]}.minor()
 }
 
 // minor returns the minor version to ask for: need at least, like if the
@@ -74,6 +141,12 @@ func (c *Client) offer(ctx context.Context) (int, error) {
 	if c.versions.known {
 		return c.versions.max, nil
 	}
+	err := c.ask(ctx)
+	return c.versions.max, err
+}
+
+// ask looks at the version document. The lock of versions is held.
+func (c *Client) ask(ctx context.Context) error {
 	found := -1
 	for _, address := range discovery(c.sc.Endpoint) {
 		highest, err := c.discover(ctx, address)
@@ -82,14 +155,14 @@ func (c *Client) offer(ctx context.Context) (int, error) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		found = highest
 		break
 	}
-	c.versions.known, c.versions.max = true, found
+	c.versions.asked, c.versions.known, c.versions.max = true, true, found
 	c.log.Debug("microversions", "highest", found)
-	return found, nil
+	return nil
 }
 
 var versionSegment = regexp.MustCompile(`^v\d+(\.\d+)?$`)
@@ -188,10 +261,7 @@ func (v versionDoc) minor() int {
 // at the data before it calls a backup available. When the server does not say,
 // it is taken for a cloud.
 func (c *Client) IsEngine(ctx context.Context) bool {
-	if _, err := c.offer(ctx); err != nil {
-		return false
-	}
 	c.versions.mu.Lock()
 	defer c.versions.mu.Unlock()
-	return c.versions.engine
+	return (c.versions.asked || c.ask(ctx) == nil) && c.versions.engine
 }

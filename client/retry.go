@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -9,6 +10,10 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 // Bounds of the retries of a read.
@@ -22,6 +27,9 @@ const (
 // behind it, or a connection that broke. A refused connection is not: nobody
 // is there, and the operator is waiting to hear it.
 func passing(err error) bool {
+	if login := failedLogin(err); login != nil {
+		err = login
+	}
 	if answer, ok := answerOf(err); ok {
 		switch answer.Actual {
 		case http.StatusBadGateway, http.StatusGatewayTimeout:
@@ -34,6 +42,26 @@ func passing(err error) bool {
 	}
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}
+
+// failedLogin is what came of the login that was to renew an expired token, or
+// nil: whether that may go away by itself counts, not the 401 before it.
+func failedLogin(err error) error {
+	if unable := (*gophercloud.ErrUnableToReauthenticate)(nil); errors.As(err, &unable) {
+		return unable.ErrReauth
+	}
+	return nil
+}
+
+// notRenewed is the error of a call whose token has expired and could not be
+// renewed. The call was not executed.
+func (k *call) notRenewed(ctx context.Context, login error) error {
+	e := &Error{Status: http.StatusUnauthorized, Message: login.Error(), kind: driverstate.ErrForbidden, cause: login}
+	if said := (*Error)(nil); errors.As(Explain(ctx, login), &said) {
+		e = said
+	}
+	e.Resource, e.ID = k.resource, k.id
+	return e
 }
 
 // isTransport reports whether err came from sending a request.
