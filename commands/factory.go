@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -107,18 +106,17 @@ func (f *Factory) Client(ctx context.Context) (*client.Client, error) {
 		sc  *gophercloud.ServiceClient
 		err error
 	)
-	switch {
-	case f.g.standalone:
+	if f.g.standalone {
 		if err := f.startEngine(ctx); err != nil {
 			return nil, err
 		}
 		opts.PollInterval = standalonePoll
 		sc, err = clouds.NoAuth("http://inproc/v3", "", "", f.traced(inproc.Transport(f.engine.Handler())))
-	case f.g.isNoAuth():
+	} else {
 		o := f.g.cloud
-		sc, err = clouds.NoAuth(o.Endpoint, o.Username, or(o.ProjectID, o.ProjectName), f.traced(f.g.transport()))
-	default:
-		o := f.g.cloud
+		if f.g.isNoAuth() {
+			o.AuthType = "noauth"
+		}
 		o.Timeout, o.UserAgent = f.g.timeout, "cinder-go/"+version
 		if f.g.debug {
 			o.Debug = f.con.io.Err
@@ -251,29 +249,6 @@ func (f *Factory) printer(o *outputFlags) output.Printer {
 	}
 	return p
 }
-
-func (g *globalFlags) transport() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.ResponseHeaderTimeout = g.timeout
-	t.TLSClientConfig = &tls.Config{InsecureSkipVerify: g.cloud.Insecure}
-	return t
-}
-
-// isNoAuth reports whether the target is an endpoint that asks for no token.
-func (g *globalFlags) isNoAuth() bool {
-	o := g.cloud
-	if o.Endpoint == "" {
-		return false
-	}
-	switch g.authType {
-	case "noauth", "none":
-		return true
-	}
-	return o.AuthURL == "" && o.Cloud == "" && o.Token == ""
-}
-
-// isCloud reports whether the target is a cloud with projects.
-func (g *globalFlags) isCloud() bool { return !g.standalone && !g.isNoAuth() }
 
 func or(s, otherwise string) string {
 	if s == "" {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -16,9 +17,11 @@ type globalFlags struct {
 	stateDir   string
 	readOnly   bool
 
-	cloud    clouds.Options
-	authType string
-	timeout  time.Duration
+	cloud         clouds.Options
+	endpoint      string // may be without Keystone
+	override      string // of the catalogue's endpoint
+	volumeVersion string
+	timeout       time.Duration
 
 	auditLog   string
 	debug      bool
@@ -29,58 +32,19 @@ type globalFlags struct {
 	colorMode  iostreams.ColorMode
 }
 
-// setting is one text flag, the variable that stands in for it, and its help.
-type setting struct {
-	flag, env, help string
-	to              *string
-}
-
-func (g *globalFlags) engineSettings() []setting {
-	return []setting{
-		{"store", "CINDER_GO_STORE", "`URL` of the backup store for the engine, such as posix:///var/lib/cinder/backup", &g.store},
-		{"state-dir", "CINDER_GO_STATE_DIR", "`DIR` of the engine's own database (default: one per store below the XDG state directory)", &g.stateDir},
-	}
-}
-
-func (g *globalFlags) cloudSettings() []setting {
-	c := &g.cloud
-	return []setting{
-		{"os-cloud", "OS_CLOUD", "`NAME` of the cloud in clouds.yaml", &c.Cloud},
-		{"os-endpoint", "OS_ENDPOINT", "`URL` of the block storage API; without other credentials it is used as it is, without Keystone", &c.Endpoint},
-		{"os-auth-type", "OS_AUTH_TYPE", "`TYPE` of authentication; noauth leaves Keystone out", &g.authType},
-		{"os-auth-url", "OS_AUTH_URL", "`URL` of Keystone", &c.AuthURL},
-		{"os-username", "OS_USERNAME", "user `NAME`", &c.Username},
-		{"os-user-id", "OS_USER_ID", "user `ID`", &c.UserID},
-		{"os-password", "OS_PASSWORD", "password; better given in the environment or in clouds.yaml", &c.Password},
-		{"os-user-domain-name", "OS_USER_DOMAIN_NAME", "domain `NAME` of the user", &c.UserDomainName},
-		{"os-user-domain-id", "OS_USER_DOMAIN_ID", "domain `ID` of the user", &c.UserDomainID},
-		{"os-project-name", "OS_PROJECT_NAME", "project `NAME`", &c.ProjectName},
-		{"os-project-id", "OS_PROJECT_ID", "project `ID`", &c.ProjectID},
-		{"os-project-domain-name", "OS_PROJECT_DOMAIN_NAME", "domain `NAME` of the project", &c.ProjectDomainName},
-		{"os-project-domain-id", "OS_PROJECT_DOMAIN_ID", "domain `ID` of the project", &c.ProjectDomainID},
-		{"os-system-scope", "OS_SYSTEM_SCOPE", "`SCOPE` of the token instead of a project: all", &c.SystemScope},
-		{"os-token", "OS_TOKEN", "a token instead of a password", &c.Token},
-		{"os-application-credential-id", "OS_APPLICATION_CREDENTIAL_ID", "`ID` of an application credential", &c.ApplicationCredentialID},
-		{"os-application-credential-name", "OS_APPLICATION_CREDENTIAL_NAME", "`NAME` of an application credential", &c.ApplicationCredentialName},
-		{"os-application-credential-secret", "OS_APPLICATION_CREDENTIAL_SECRET", "its secret", &c.ApplicationCredentialSecret},
-		{"os-region-name", "OS_REGION_NAME", "`REGION` of the catalogue", &c.Region},
-		{"os-interface", "OS_INTERFACE", "`INTERFACE` of the catalogue: public, internal or admin", &c.Interface},
-		{"os-cacert", "OS_CACERT", "`FILE` of certificate authorities to trust", &c.CACert},
-		{"os-cert", "OS_CERT", "`FILE` of the client certificate", &c.Cert},
-		{"os-key", "OS_KEY", "`FILE` of its key", &c.Key},
-	}
-}
-
 func (g *globalFlags) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&g.standalone, "standalone", false, "run the engine in this process, on --store, instead of calling a cloud (env CINDER_GO_STANDALONE)")
 	for _, s := range g.engineSettings() {
-		fs.StringVar(s.to, s.flag, "", s.help+" (env "+s.env+")")
+		s.addFlags(fs)
 	}
 	fs.BoolVar(&g.readOnly, "read-only", false, "the engine refuses every write to the store (env CINDER_GO_READ_ONLY)")
 	for _, s := range g.cloudSettings() {
-		fs.StringVar(s.to, s.flag, "", s.help+" (env "+s.env+")")
+		s.addFlags(fs)
 	}
+	fs.StringVar(&g.volumeVersion, "os-volume-api-version", "", "`VERSION` of the block storage API: 3; the microversion is found out")
+	hide(fs, "os-volume-api-version")
 	fs.BoolVar(&g.cloud.Insecure, "insecure", false, "do not verify the server's certificate")
+	fs.BoolVar(&g.cloud.Verify, "verify", false, "verify it, also where clouds.yaml says not to")
 	fs.DurationVar(&g.timeout, "request-timeout", time.Minute, "how long to wait for one answer of the API")
 	fs.StringVar(&g.auditLog, "audit-log", "", "`FILE` that every write is appended to, or off (default: audit.jsonl below the XDG state directory) (env CINDER_GO_AUDIT_LOG)")
 	fs.BoolVar(&g.debug, "debug", false, "log requests and the engine's work to standard error")
@@ -101,12 +65,18 @@ func (g *globalFlags) complete(fs *pflag.FlagSet, env lookup) error {
 	if g.timeout <= 0 {
 		return usagef("--request-timeout must be more than 0")
 	}
+	if v := g.volumeVersion; v != "" && v != "3" && !strings.HasPrefix(v, "3.") {
+		return usagef("--os-volume-api-version %s is not supported: version 3 alone is", v)
+	}
+	if g.cloud.Insecure && g.cloud.Verify {
+		return usagef("--insecure and --verify exclude each other")
+	}
 	if g.quiet && g.jsonEvents {
 		return usagef("--quiet and --json-events exclude each other")
 	}
 	targetByFlag := false
 	for _, s := range g.cloudSettings() {
-		targetByFlag = targetByFlag || fs.Changed(s.flag)
+		targetByFlag = targetByFlag || s.given(fs)
 	}
 	if !fs.Changed("standalone") && !targetByFlag {
 		if g.standalone, err = truth(env, "CINDER_GO_STANDALONE"); err != nil {
@@ -124,13 +94,11 @@ func (g *globalFlags) complete(fs *pflag.FlagSet, env lookup) error {
 	if v, ok := env("CINDER_GO_AUDIT_LOG"); ok && !fs.Changed("audit-log") {
 		g.auditLog = v
 	}
-	for _, s := range append(g.engineSettings(), g.cloudSettings()...) {
-		if !fs.Changed(s.flag) {
-			if v, ok := env(s.env); ok {
-				*s.to = v
-			}
+	for _, s := range g.engineSettings() {
+		if !s.given(fs) {
+			s.fromEnv(env)
 		}
 	}
-	g.cloud.ConfigFile, _ = env("OS_CLIENT_CONFIG_FILE")
+	g.completeCloud(fs, env)
 	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/client/clouds"
 	"github.com/cinder-go/cinder-go/driverstate"
 )
 
@@ -35,6 +37,13 @@ func hintFor(err error) string {
 	}
 	if errors.Is(err, context.Canceled) {
 		return ""
+	}
+	if untrusted := (*clouds.TLSError)(nil); errors.As(err, &untrusted) {
+		return untrusted.Hint()
+	}
+	var answered *client.Error
+	if errors.As(err, &answered) && errors.Is(err, driverstate.ErrForbidden) && (answered.Status == http.StatusUnauthorized || answered.Resource == "") {
+		return "check the credentials (--os-cloud, OS_*)" // no role would help
 	}
 	for _, h := range []struct {
 		kind error

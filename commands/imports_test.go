@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"commands/progress":  {"commands/iostreams", "driverstate"},
 
 	"client":            {"driverstate", gophercloudPkg + "/...", "client/workers", "client/manageable", "golang.org/x/sync/..."},
-	"client/clouds":     {gophercloudPkg + "/..."},
+	"client/clouds":     {gophercloudPkg + "/...", "gopkg.in/yaml.v3"},
 	"client/workers":    {gophercloudPkg + "/..."},
 	"client/manageable": {gophercloudPkg + "/..."},
 	"client/inproc":     {},

@@ -4,9 +4,8 @@
 package clouds
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,18 +22,29 @@ import (
 type Options struct {
 	Cloud      string // entry of clouds.yaml
 	ConfigFile string // its path; searched for as openstackclient does when empty
+	SecureFile string // path of secure.yaml; searched for beside clouds.yaml first when empty
 
+	// AuthType is how to log in: password, token, v3applicationcredential,
+	// admin_token, noauth or none. When it is empty, what is given decides.
+	AuthType          string
 	AuthURL           string // Keystone's
+	IdentityVersion   string // of Keystone's API: 3 or nothing
 	Username          string
 	UserID            string
 	Password          string
-	UserDomainName    string // "default" is the domain of a user or project without one
+	PasswordIfNone    string // used when neither the other fields nor the files have a secret
+	UserDomainName    string
 	UserDomainID      string
 	ProjectName       string
 	ProjectID         string
 	ProjectDomainName string
 	ProjectDomainID   string
+	DomainName        string // of a user or project that has none; the scope where no project is named
+	DomainID          string
+	DefaultDomainName string // of a user or project where DomainName and DomainID are empty too
+	DefaultDomainID   string // "default" when empty
 	SystemScope       string // all, for a token of the whole system instead of a project's
+	TrustID           string // of a trust, instead of a project
 	Token             string
 
 	ApplicationCredentialID     string
@@ -47,8 +57,9 @@ type Options struct {
 
 	CACert   string // file of authorities to trust
 	Cert     string // file of the client's certificate
-	Key      string // file of its key
+	Key      string // file of its key; that of the certificate when empty
 	Insecure bool   // the server's certificate is not verified
+	Verify   bool   // it is verified, whatever clouds.yaml says
 
 	Timeout   time.Duration // of waiting for the header of an answer; none when zero
 	UserAgent string        // comes before gophercloud's own
@@ -75,22 +86,32 @@ func (e *SettingsError) Error() string {
 // that cannot work are a *SettingsError; a login that is refused keeps
 // gophercloud's error in its chain.
 func Connect(ctx context.Context, o Options) (*gophercloud.ServiceClient, error) {
-	login, err := o.resolve()
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	rt, err := o.transport()
 	if err != nil {
 		return nil, err
 	}
-	provider, err := openstack.NewClient(login.auth.IdentityEndpoint)
+	switch o.AuthType {
+	case authNone, authNoAuth, authAdminToken:
+		return o.direct(rt)
+	}
+	auth, err := o.login()
 	if err != nil {
-		return nil, &SettingsError{Text: fmt.Sprintf("authentication URL %q: %v", login.auth.IdentityEndpoint, err)}
+		return nil, err
 	}
-	provider.HTTPClient = httpClient(o.transport(login))
-	if o.UserAgent != "" {
-		provider.UserAgent.Prepend(o.UserAgent)
+	provider, err := openstack.NewClient(auth.IdentityEndpoint)
+	if err != nil {
+		return nil, &SettingsError{Text: fmt.Sprintf("authentication URL %q: %v", auth.IdentityEndpoint, err)}
 	}
-	if err := openstack.AuthenticateV3(ctx, provider, &login.auth, gophercloud.EndpointOpts{}); err != nil {
-		return nil, loginError(login, err)
+	provider.HTTPClient = httpClient(rt)
+	o.identify(provider)
+	if err := openstack.AuthenticateV3(ctx, provider, auth, gophercloud.EndpointOpts{}); err != nil {
+		return nil, loginError(auth, err)
 	}
-	endpoint, err := findEndpoint(provider, login, o.Endpoint)
+	provider.ReauthFunc = renewal(auth, provider.ReauthFunc)
+	endpoint, err := o.findEndpoint(ctx, provider)
 	if err != nil {
 		return nil, err
 	}
@@ -101,87 +122,36 @@ func Connect(ctx context.Context, o Options) (*gophercloud.ServiceClient, error)
 // by it.
 const serviceType = "block-storage"
 
-// transport is how requests are sent.
-func (o *Options) transport(l *login) http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = l.tls
-	t.ResponseHeaderTimeout = o.Timeout
-	if o.Debug != nil {
-		return DebugTransport(t, o.Debug)
+func (o *Options) identify(provider *gophercloud.ProviderClient) {
+	if o.UserAgent != "" {
+		provider.UserAgent.Prepend(o.UserAgent)
 	}
-	return t
 }
 
-// httpClient follows no redirect that would take the token to another host, or
-// that would make another request of a write.
-func httpClient(t http.RoundTripper) http.Client {
-	return http.Client{Transport: t, CheckRedirect: func(to *http.Request, via []*http.Request) error {
-		from := via[0]
-		switch {
-		case len(via) >= 5:
-			return errors.New("too many redirects")
-		case from.Method != http.MethodGet && from.Method != http.MethodHead,
-			to.URL.Host != from.URL.Host,
-			from.URL.Scheme == "https" && to.URL.Scheme != "https":
-			return http.ErrUseLastResponse
+// direct is a client of an endpoint that is used without Keystone.
+func (o *Options) direct(rt http.RoundTripper) (*gophercloud.ServiceClient, error) {
+	if o.Endpoint == "" {
+		return nil, o.missing("endpoint", "OS_ENDPOINT")
+	}
+	if o.AuthType != authAdminToken {
+		sc, err := NoAuth(o.Endpoint, cmp.Or(o.Username, o.UserID), cmp.Or(o.ProjectID, o.ProjectName), rt)
+		if err == nil {
+			o.identify(sc.ProviderClient)
 		}
-		return nil
-	}}
-}
-
-func loginError(l *login, err error) error {
-	who := l.auth.Username
-	switch {
-	case l.auth.TokenID != "":
-		who = "the token given"
-	case l.auth.ApplicationCredentialID != "" || l.auth.ApplicationCredentialName != "":
-		who = "application credential " + l.auth.ApplicationCredentialID + l.auth.ApplicationCredentialName
-	case who == "":
-		who = l.auth.UserID
+		return sc, err
 	}
-	text, hint := err.Error(), ""
-	var answer gophercloud.ErrUnexpectedResponseCode
-	if errors.As(err, &answer) {
-		text = strings.ToLower(http.StatusText(answer.Actual))
-		switch {
-		case answer.Actual == http.StatusUnauthorized, answer.Actual == http.StatusNotFound && fromKeystone(answer.Body):
-			text, hint = "refused", "check the password or secret, and the domains of user and project"
-			switch {
-			case l.auth.TokenID != "":
-				hint = "it may have expired: get another"
-			case answer.Actual == http.StatusNotFound:
-				hint = "it may have expired or been deleted: make another"
-			}
-		case answer.Actual == http.StatusNotFound:
-			hint = "does the authentication URL lead to Keystone, such as https://cloud:5000/v3?"
-		}
+	if o.Token == "" {
+		return nil, o.missing("token", "OS_TOKEN")
 	}
-	text = fmt.Sprintf("login of %s at %s: %s", who, l.auth.IdentityEndpoint, text)
-	if hint != "" {
-		text += "; " + hint
+	a, err := parseAddress(o.Endpoint)
+	if err != nil {
+		return nil, err
 	}
-	return &loginFailure{text: text, err: err}
+	provider := &gophercloud.ProviderClient{TokenID: o.Token, HTTPClient: httpClient(rt), ReauthFunc: notRenewable}
+	provider.UseTokenLock()
+	o.identify(provider)
+	return &gophercloud.ServiceClient{ProviderClient: provider, Endpoint: a.String(), Type: serviceType}, nil
 }
-
-// fromKeystone tells an error of Keystone, which answers 404 for a token or an
-// application credential that it does not know, from one of another server.
-func fromKeystone(body []byte) bool {
-	var answer struct {
-		Error struct {
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	return json.Unmarshal(body, &answer) == nil && answer.Error.Message != ""
-}
-
-// loginFailure replaces gophercloud's text, which has the whole answer in it.
-type loginFailure struct {
-	text string
-	err  error
-}
-
-func (e *loginFailure) Error() string { return e.text }
-func (e *loginFailure) Unwrap() error { return e.err }
 
 // noProject is the project of a caller who names none: hexadecimal, as
 // Cinder's URLs want it.

@@ -1,8 +1,12 @@
 package clouds
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -70,13 +74,13 @@ func (a address) String() string {
 	return gophercloud.NormalizeURL(a.base.JoinPath(parts...).String())
 }
 
-// serviceTypes are the names that clouds give to the API v3, the best first;
+// serviceTypes are the names that clouds give to the API, the best first;
 // volume is version 1 where it is old.
-var serviceTypes = []string{"block-storage", "volumev3", "block-store", "volume"}
+var serviceTypes = []string{"block-storage", "volumev3", "block-store", "volume", "volumev2"}
 
 // findEndpoint returns the override, or else what the catalogue of the token
 // says for the region and interface.
-func findEndpoint(provider *gophercloud.ProviderClient, l *login, override string) (string, error) {
+func (o *Options) findEndpoint(ctx context.Context, provider *gophercloud.ProviderClient) (string, error) {
 	result, ok := provider.GetAuthResult().(interface {
 		ExtractServiceCatalog() (*tokens.ServiceCatalog, error)
 		ExtractProject() (*tokens.Project, error)
@@ -84,8 +88,8 @@ func findEndpoint(provider *gophercloud.ProviderClient, l *login, override strin
 	if !ok {
 		return "", errors.New("keystone's answer has neither project nor catalogue")
 	}
-	if override != "" {
-		a, err := parseAddress(template.ReplaceAllString(override, ""))
+	if o.Endpoint != "" {
+		a, err := parseAddress(template.ReplaceAllString(o.Endpoint, ""))
 		if err != nil {
 			return "", err
 		}
@@ -99,40 +103,99 @@ func findEndpoint(provider *gophercloud.ProviderClient, l *login, override strin
 	if err != nil {
 		return "", fmt.Errorf("keystone's catalogue cannot be read: %w", err)
 	}
+	found := o.listed(catalog)
+	for _, a := range found {
+		if a.version == "v3" {
+			return a.String(), nil
+		}
+	}
+	for _, a := range found {
+		offers, err := o.offers(ctx, provider, a)
+		if err != nil {
+			return "", err
+		}
+		if slices.ContainsFunc(offers, func(v string) bool { return strings.HasPrefix(v, "v3") }) {
+			a.version = "v3"
+			return a.String(), nil
+		}
+		if a.version == "v2" && len(offers) > 0 {
+			return "", &SettingsError{Text: fmt.Sprintf("the catalogue has block storage API v2 alone, and %s offers %s: this needs v3 (Mitaka or later)", &a.base, strings.Join(offers, ", ")),
+				Hint: "if v3 is elsewhere, say where with --os-endpoint or OS_ENDPOINT"}
+		}
+	}
+	return "", o.missingEndpoint(catalog)
+}
+
+// listed are the addresses that the catalogue has for the region and
+// interface, the best first.
+func (o *Options) listed(catalog *tokens.ServiceCatalog) []address {
+	var found []address
 	for _, kind := range serviceTypes {
 		for _, entry := range catalog.Entries {
 			if entry.Type != kind {
 				continue
 			}
 			for _, e := range entry.Endpoints {
-				if e.Interface != string(l.availability) || l.region != "" && e.Region != l.region && e.RegionID != l.region {
+				if e.Interface != o.Interface || o.Region != "" && e.Region != o.Region && e.RegionID != o.Region {
 					continue
 				}
-				if a, err := parseAddress(e.URL); err == nil && a.version == "v3" {
-					return a.String(), nil
+				if a, err := parseAddress(e.URL); err == nil {
+					found = append(found, a)
 				}
 			}
 		}
 	}
-	return "", missingEndpoint(catalog, l)
+	return found
+}
+
+// maxDocument bounds the version document.
+const maxDocument = 1 << 20
+
+// offers are the versions that the server at a says it has; none if it does
+// not say.
+func (o *Options) offers(ctx context.Context, provider *gophercloud.ProviderClient, a address) ([]string, error) {
+	resp, err := provider.Request(ctx, http.MethodGet, gophercloud.NormalizeURL(a.base.String()), &gophercloud.RequestOpts{
+		OkCodes: []int{http.StatusOK, http.StatusMultipleChoices}, KeepResponseBody: true,
+	})
+	var refused gophercloud.ErrUnexpectedResponseCode
+	switch {
+	case errors.As(err, &refused) && refused.Actual < http.StatusInternalServerError:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("versions of block storage at %s: %w", &a.base, err)
+	}
+	defer resp.Body.Close()
+	var document struct {
+		Versions []struct {
+			ID string `json:"id"`
+		} `json:"versions"`
+	}
+	if json.NewDecoder(io.LimitReader(resp.Body, maxDocument)).Decode(&document) != nil {
+		return nil, nil
+	}
+	var offers []string
+	for _, v := range document.Versions {
+		offers = append(offers, v.ID)
+	}
+	return offers, nil
 }
 
 // missingEndpoint says what the catalogue has instead.
-func missingEndpoint(catalog *tokens.ServiceCatalog, l *login) error {
+func (o *Options) missingEndpoint(catalog *tokens.ServiceCatalog) error {
 	var there []string
 	for _, entry := range catalog.Entries {
 		if !slices.Contains(serviceTypes, entry.Type) {
 			continue
 		}
 		for _, e := range entry.Endpoints {
-			there = append(there, fmt.Sprintf("%s in region %s", e.Interface, e.Region))
+			there = append(there, fmt.Sprintf("%s %s in region %s", entry.Type, e.Interface, e.Region))
 		}
 	}
 	slices.Sort(there)
 	there = slices.Compact(there)
-	what := string(l.availability) + " interface"
-	if l.region != "" {
-		what += " in region " + l.region
+	what := o.Interface + " interface"
+	if o.Region != "" {
+		what += " in region " + o.Region
 	}
 	text := fmt.Sprintf("the catalogue has no block storage API v3 with %s", what)
 	if len(there) == 0 {
@@ -140,5 +203,5 @@ func missingEndpoint(catalog *tokens.ServiceCatalog, l *login) error {
 			Hint: "say where it is with --os-endpoint or OS_ENDPOINT, or ask for a project's token"}
 	}
 	return &SettingsError{Text: text + "; it has " + strings.Join(there, ", "),
-		Hint: "say which with OS_REGION_NAME and OS_INTERFACE"}
+		Hint: "say which with OS_REGION_NAME and OS_INTERFACE, or where with OS_ENDPOINT"}
 }
