@@ -59,7 +59,7 @@ func TestImportDoesNotSendTheChildrenOfWhatFailed(t *testing.T) {
 	f, b := &recordsFake{fake: fake{after: map[string]client.Backup{idFull: {ID: idFull, Status: driverstate.StatusError, FailReason: ptr("no such driver")}}}}, newBench()
 	in := lines(t, recordFor(t, idFull, "", "a"), recordFor(t, idChild, idFull, "b"))
 	err := runBackupImport(t.Context(), importOn(f, b, in))
-	assert.Error(t, err)
+	assert.Equal(t, 4, exitCode(err), "both for the same reason")
 	assert.Equal(t, []string{"import " + idFull, "wait " + idFull}, f.calls)
 	assert.Contains(t, b.err.String(), "backup "+idFull+": imported, but it is error: no such driver")
 	assert.Contains(t, b.err.String(), "backup "+idChild+": not imported, as its parent "+idFull+" was not")

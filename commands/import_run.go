@@ -22,11 +22,11 @@ type importRun struct {
 	kids map[string][]string // ids of records, by that of their parent
 
 	mu   sync.Mutex
-	lost map[string]bool // those that are not there in the end
+	lost map[string]error // of those that are not there in the end
 }
 
 func newImportRun(o *importOptions, c importClient, t *importTarget, queue []pending) *importRun {
-	r := &importRun{o: o, c: c, t: t, done: map[string]chan struct{}{}, kids: map[string][]string{}, lost: map[string]bool{}}
+	r := &importRun{o: o, c: c, t: t, done: map[string]chan struct{}{}, kids: map[string][]string{}, lost: map[string]error{}}
 	for _, p := range queue {
 		r.done[p.id] = make(chan struct{})
 		if p.parent != "" && t.refused[p.id] == nil {
@@ -42,7 +42,7 @@ func (r *importRun) one(ctx context.Context, p pending) result {
 		r.importOne(ctx, p, &res)
 	}
 	r.mu.Lock()
-	r.lost[p.id] = res.err != nil
+	r.lost[p.id] = res.err
 	r.mu.Unlock()
 	close(r.done[p.id])
 	return res
@@ -64,8 +64,8 @@ func (r *importRun) parent(ctx context.Context, p pending) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.lost[p.parent] {
-		return backupError(p.id, driverstate.ErrNotFound, "not imported, as its parent %s was not", p.parent)
+	if err := r.lost[p.parent]; err != nil {
+		return withoutParent(p, err)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (o *importOptions) judgeOne(t *importTarget, p pending, coming map[string]b
 	switch {
 	case p.parent == "" || parentThere:
 	case t.refused[p.parent] != nil:
-		return backupError(p.id, driverstate.ErrNotFound, "not imported, as its parent %s was not", p.parent)
+		return withoutParent(p, t.refused[p.parent])
 	case !coming[p.parent] && !o.orphans:
 		return withHint(backupError(p.id, driverstate.ErrNotFound,
 			"not imported: its parent %s is neither among the records nor in the database, and without it, it cannot be restored", p.parent),
@@ -107,6 +107,12 @@ func (o *importOptions) judgeOne(t *importTarget, p pending, coming map[string]b
 	}
 	places[place] = p.id
 	return nil
+}
+
+// withoutParent is the failure of a record whose parent's failed; it is of the
+// same kind.
+func withoutParent(p pending, err error) error {
+	return backupError(p.id, err, "not imported, as its parent %s was not", p.parent)
 }
 
 func wideHint(what string, p pending) string {
@@ -164,7 +170,7 @@ func (o *importOptions) admit(ctx context.Context, c importClient, t *importTarg
 	if err := o.admitOwner(t, going); err != nil {
 		return err
 	}
-	return o.admitQuota(ctx, c, going)
+	return o.admitQuota(ctx, c, t, going)
 }
 
 func (o *importOptions) admitServices(ctx context.Context, c importClient, t *importTarget) error {
@@ -226,7 +232,7 @@ func (o *importOptions) admitOwner(t *importTarget, going []pending) error {
 	return nil
 }
 
-func (o *importOptions) admitQuota(ctx context.Context, c importClient, going []pending) error {
+func (o *importOptions) admitQuota(ctx context.Context, c importClient, t *importTarget, going []pending) error {
 	q, err := c.BackupQuota(ctx, "")
 	if unanswerable(err) {
 		return nil // an engine, and a cloud without quotas
@@ -251,6 +257,14 @@ func (o *importOptions) admitQuota(ctx context.Context, c importClient, going []
 		return nil
 	}
 	return withHint(driverstate.Fail(driverstate.ErrOverLimit, "nothing was sent: the quota of the project is too small: "+strings.Join(over, "; ")),
-		fmt.Sprintf("openstack quota set --backups %d --backup-gigabytes %d PROJECT", max(q.Backups, q.BackupsInUse+int64(len(going))),
-			max(q.Gigabytes, q.GigabytesInUse+size)))
+		fmt.Sprintf("openstack quota set --backups %d --backup-gigabytes %d %s", raised(q.Backups, q.BackupsInUse+int64(len(going))),
+			raised(q.Gigabytes, q.GigabytesInUse+size), cmp.Or(t.who.ProjectID, "PROJECT")))
+}
+
+// raised is a limit that lets need in; none stays none.
+func raised(limit, need int64) int64 {
+	if limit < 0 {
+		return limit
+	}
+	return max(limit, need)
 }
