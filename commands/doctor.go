@@ -150,9 +150,16 @@ func targetFlags(fs *pflag.FlagSet, standalone bool) string {
 func (o *doctorOptions) aim(list []finding) []finding {
 	for i := range list {
 		for j, s := range list[i].next {
-			if rest, ok := strings.CutPrefix(s.command, "cinder-go "); ok && !strings.HasPrefix(rest, "--") {
-				list[i].next[j].command = "cinder-go" + o.target + " " + rest
+			rest, ours := strings.CutPrefix(s.command, "cinder-go ")
+			if !ours || strings.HasPrefix(rest, "--standalone") {
+				continue
 			}
+			target := o.target
+			// Beside a cloud, the data is then proven before a row is called good.
+			if o.storeURL != "" && !o.standalone && strings.HasPrefix(rest, "backup-reset-state --state available") {
+				target += " --store " + shellWord(o.storeURL)
+			}
+			list[i].next[j].command = "cinder-go" + target + " " + rest
 		}
 	}
 	return list

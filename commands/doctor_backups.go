@@ -58,11 +58,14 @@ func (s *sight) ofRow(b client.Backup) (finding, bool) {
 	switch b.Status {
 	case driverstate.StatusCreating, driverstate.StatusDeleting:
 		f = ofBackup(b, medium, "stuck-"+string(b.Status))
+		if b.Status == driverstate.StatusDeleting && isEncrypted(b) {
+			f.cause = "stuck-deleting-encrypted"
+		}
 	case driverstate.StatusRestoring:
 		f = ofBackup(b, high, "stuck-restoring")
 	case driverstate.StatusErrorDeleting:
 		f = ofBackup(b, medium, "error-deleting")
-		if b.EncryptionKeyID != nil && *b.EncryptionKeyID != "" {
+		if isEncrypted(b) {
 			f.cause = "error-deleting-encrypted"
 		}
 	case driverstate.StatusError:
@@ -87,6 +90,8 @@ func (s *sight) ofRow(b client.Backup) (finding, bool) {
 	return f, true
 }
 
+func isEncrypted(b client.Backup) bool { return b.EncryptionKeyID != nil && *b.EncryptionKeyID != "" }
+
 func isDead(state hostState) bool { return state == hostDown || state == hostGone }
 
 // reasonOf is the cause in plain words.
@@ -94,7 +99,9 @@ func (s *sight) reasonOf(cause string, state hostState, service client.Service) 
 	text := map[string]string{
 		"stuck-creating": "Its volume may still be backing-up. A reset to error frees the backup; its data may be whole all the same: " +
 			"with --store that is looked at.",
-		"stuck-deleting":  "Part of its data may be gone. Force delete goes on where the deletion ended.",
+		"stuck-deleting": "Part of its data may be gone. Force delete goes on where the deletion ended.",
+		"stuck-deleting-encrypted": "It is encrypted: Cinder deletes its data first and its key after that, and when the key manager refuses that, it leaves the row as it is and records nothing. " +
+			"After the reset, run the deletion as a user of its project. If the key is gone already, every deletion ends so, and only the database can remove the row.",
 		"stuck-restoring": "The backup itself is as good as before; the volume that it was restored to is half written.",
 		"error-deleting":  "Its deletion was given up because the backup service had no connection to its store. It can be deleted once more.",
 		"error-deleting-encrypted": "It is encrypted, and a service that restarts may not delete its key: that needs a user of its project. " +
@@ -151,7 +158,7 @@ func (s *sight) wayOut(b client.Backup, cause string, state hostState) []step {
 		return []step{toError}
 	case "stuck-restoring":
 		return []step{verb("backup-reset-state --state available", b.ID)}
-	case "error-deleting-encrypted":
+	case "error-deleting-encrypted", "stuck-deleting-encrypted":
 		return []step{toError, verb("backup-delete --yes", b.ID)}
 	case "failed":
 		if isDead(state) {

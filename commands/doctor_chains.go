@@ -149,7 +149,7 @@ func (s *sight) ofBase(b client.Backup, children []client.Backup) (finding, bool
 	}
 	f := ofBackup(b, high, "base-in-error")
 	f.reason = "Others stand on it. If its data is whole they can be restored and it should be available again, which Cinder does unseen: " +
-		"look at the data first (doctor --store, backup-verify). If not, they are lost with it: make a new full backup."
+		"with --store URL the reset reads the data first. If not, they are lost with it: make a new full backup."
 	f.detail = s.standing(b)
 	f.next = []step{verb("backup-reset-state --state available", b.ID)}
 	return f, true

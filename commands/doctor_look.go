@@ -175,7 +175,7 @@ const otherHosts = 32
 // for by host.
 func (s *sight) lookAtHosts(ctx context.Context, c doctorClient) {
 	s.hostOf, s.hostless = map[string]string{}, map[string]bool{}
-	if !s.servicesSeen || len(s.backups) == 0 {
+	if s.hostsSeen = s.servicesSeen; !s.hostsSeen || len(s.backups) == 0 {
 		return
 	}
 	var own, other []string

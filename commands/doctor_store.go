@@ -92,9 +92,11 @@ func (sh *shelf) own(ctx context.Context, c doctorClient, after []client.Backup,
 	}
 	sh.mine = []client.Backup{}
 	for _, b := range after {
-		if standalone || mine[b.ID] {
+		// A row that names no driver is known by its data.
+		_, here := sh.found[b.ID]
+		if standalone || mine[b.ID] || here && sh.s.untaken[b.ID] {
 			sh.mine = append(sh.mine, b)
-			if _, here := sh.found[b.ID]; here {
+			if here {
 				sh.there[sh.s.hostOf[b.ID]]++
 			}
 		}
