@@ -74,6 +74,12 @@ func (c *Client) HasService(ctx context.Context, id string) (bool, error) {
 	return c.has(ctx, id, "service~", "") // every value matches, null does not
 }
 
+// IsOfDriver reports whether the row of the backup id names a driver class that
+// contains part, such as "swift". The caller must be admin.
+func (c *Client) IsOfDriver(ctx context.Context, id, part string) (bool, error) {
+	return c.has(ctx, id, "service~", part)
+}
+
 // HasHost reports whether the row of the backup id names any host. The caller
 // must be admin.
 func (c *Client) HasHost(ctx context.Context, id string) (bool, error) {

@@ -54,6 +54,7 @@ refused as a whole. It asks first, as the verb itself would; --yes answers.`,
 			}
 			o.remove = newDeleteOptions(f, o.plan.Verb, o.plan.Verb == "backup-force-delete")
 			o.remove.out, o.remove.wait, o.remove.par, o.remove.anyHost = o.out, o.wait, o.par, f.g.standalone
+			o.remove.remote = !f.g.standalone
 			o.reset = newResetStateOptions(f)
 			o.reset.out, o.reset.wait, o.reset.par, o.reset.remote = o.out, o.wait, o.par, !f.g.standalone
 			o.reset.proof = f.proof()

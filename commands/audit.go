@@ -55,6 +55,8 @@ type auditLine struct {
 	Method    string `json:"method,omitempty"`
 	Path      string `json:"path,omitempty"`
 	Action    string `json:"action,omitempty"`
+	Host      string `json:"host,omitempty"` // of a service
+	Binary    string `json:"binary,omitempty"`
 	Status    int    `json:"status,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
 
@@ -81,10 +83,18 @@ type auditRow struct {
 	UpdatedAt  time.Time          `json:"updated_at,omitzero"`
 }
 
-func auditRowOf(b *client.Backup) *auditRow {
-	if b == nil {
-		return nil
+// auditRowOf is the row of a backup or a volume; nil when none is known.
+func auditRowOf(row any) *auditRow {
+	switch v := row.(type) {
+	case *client.Backup:
+		return auditBackup(v)
+	case *client.Volume:
+		return &auditRow{Status: driverstate.Status(v.Status), ProjectID: v.ProjectID, Size: v.Size, UpdatedAt: v.UpdatedAt}
 	}
+	return nil
+}
+
+func auditBackup(b *client.Backup) *auditRow {
 	r := &auditRow{Status: b.Status, VolumeID: b.VolumeID, ProjectID: b.ProjectID, Size: b.Size, UpdatedAt: b.UpdatedAt}
 	if b.Container != nil {
 		r.Container = *b.Container
@@ -197,7 +207,8 @@ func (t auditTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := auditLine{Type: "request", Method: r.Method, Path: r.URL.Path, Action: actionOf(r)}
+	l := auditLine{Type: "request", Method: r.Method, Path: r.URL.Path}
+	l.name(r)
 	resp, err := t.next.RoundTrip(r)
 	changed := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if err != nil {
@@ -215,24 +226,30 @@ func (t auditTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// actionOf is the name of the action that a request's body asks for.
-func actionOf(r *http.Request) string {
-	if !strings.HasSuffix(r.URL.Path, "/action") || r.GetBody == nil {
-		return ""
+// name takes from a request's body what its path does not say: the name of an
+// action, and which service is meant.
+func (l *auditLine) name(r *http.Request) {
+	action, service := strings.HasSuffix(r.URL.Path, "/action"), strings.Contains(r.URL.Path, "/os-services/")
+	if !action && !service || r.GetBody == nil {
+		return
 	}
 	body, err := r.GetBody()
 	if err != nil {
-		return ""
+		return
 	}
 	defer body.Close()
 	var members map[string]json.RawMessage
-	if json.NewDecoder(io.LimitReader(body, maxAuditBody)).Decode(&members) != nil || len(members) != 1 {
-		return ""
+	if json.NewDecoder(io.LimitReader(body, maxAuditBody)).Decode(&members) != nil {
+		return
+	}
+	if service {
+		_ = json.Unmarshal(members["host"], &l.Host) // what is no text is no host
+		_ = json.Unmarshal(members["binary"], &l.Binary)
+		return
 	}
 	for name := range members {
-		return name
+		l.Action = name
 	}
-	return ""
 }
 
 // idOf is the id of what an answer says was made. The body can still be read.

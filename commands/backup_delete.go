@@ -45,7 +45,10 @@ type deleteOptions struct {
 	cascade bool
 	// anyHost: the services are not looked at first.
 	anyHost bool
-	planned []planRow // of apply: in place of a selection
+	// oneAccount: Swift keeps the backups of all projects in one account.
+	oneAccount bool
+	remote     bool      // not an engine in this process
+	planned    []planRow // of apply: in place of a selection
 }
 
 func newBackupDelete(f *Factory, run runner[deleteOptions]) *cobra.Command {
@@ -86,7 +89,7 @@ func newDeleteOptions(f *Factory, verb string, force bool) *deleteOptions {
 
 func (o *deleteOptions) command(f *Factory, run runner[deleteOptions]) *cobra.Command {
 	cmd := &cobra.Command{RunE: func(cmd *cobra.Command, args []string) error {
-		o.anyHost = o.anyHost || f.g.standalone
+		o.remote, o.anyHost = !f.g.standalone, o.anyHost || f.g.standalone
 		if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(),
 			o.sel.check(&f.g, args)); err != nil {
 			return err
@@ -100,6 +103,7 @@ func (o *deleteOptions) command(f *Factory, run runner[deleteOptions]) *cobra.Co
 	o.par.addFlags(fs)
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 10*time.Minute)
+	addSingleAccount(fs, &o.oneAccount)
 	fs.BoolVar(&o.cascade, "cascade", false, "delete what stands on these backups as well, leaf first")
 	return cmd
 }
@@ -144,7 +148,11 @@ func runBackupDelete(ctx context.Context, o *deleteOptions) error {
 		}
 	}
 	gate := newGate(&fam, backups)
-	forEach(ctx, o.par.n, backups, items, func(ctx context.Context, b client.Backup) result {
+	atOnce := o.par.n
+	if fam.blind {
+		atOnce = 1 // one may stand on another: each waits for the younger ones
+	}
+	forEach(ctx, atOnce, backups, items, func(ctx context.Context, b client.Backup) result {
 		r := result{id: b.ID, name: nameOf(b), status: string(b.Status), before: &b, err: refused[b.ID]}
 		if r.err == nil {
 			r.err = gate.wait(ctx, b.ID)
@@ -215,6 +223,11 @@ func (o *deleteOptions) refuse(ctx context.Context, c deleteClient, fam *family,
 		}
 		if refused[b.ID] == nil {
 			delete(refused, b.ID)
+			if o.remote && !o.oneAccount && !fam.blind && foreignSwift(ctx, c, c.Identity().ProjectID, b) {
+				refused[b.ID] = withHint(backupError(b.ID, driverstate.ErrConflict,
+					"not deleted: it is in Swift and belongs to project %s; from another project Cinder would delete the row and leave its objects in that account", b.ProjectID),
+					ownerHint(b))
+			}
 		}
 	}
 	return refused, nil

@@ -44,6 +44,8 @@ type restoreOptions struct {
 	sel       selectionFlags
 	guard     guardFlags
 	proof     proof
+	// oneAccount: Swift keeps the backups of all projects in one account.
+	oneAccount bool
 }
 
 func newBackupRestore(f *Factory, run runner[restoreOptions]) *cobra.Command {
@@ -91,6 +93,7 @@ volumes. A file that holds data is refused without --overwrite.`,
 	o.wait.addFlags(fs, 0)
 	o.sel.addFilters(fs, "of-volume", "named")
 	o.guard.addFlags(fs)
+	addSingleAccount(fs, &o.oneAccount)
 	fs.StringVar(&o.to, "to", "", "`FILE|DEVICE|-` to write the image to (engine)")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "with --to: the file may hold data, which is replaced")
 	fs.StringVar(&o.volume, "volume", "", "`ID` of the volume to restore onto; its data is replaced")

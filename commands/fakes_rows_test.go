@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -13,6 +14,7 @@ type rows struct {
 	then     map[string]driverstate.Status // what a second look shows, by id
 	parent   map[string]string             // of a backup, by id
 	host     map[string]string             // of a backup, by id
+	driver   map[string]string             // of a backup, by id
 	untaken  map[string]bool               // rows that name no driver
 	services []client.Service
 	messages []client.Message
@@ -53,6 +55,10 @@ func (f *fake) HasService(_ context.Context, id string) (bool, error) {
 	return !f.untaken[id], f.asTenant
 }
 
+func (f *fake) IsOfDriver(_ context.Context, id, part string) (bool, error) {
+	return strings.Contains(f.driver[id], part), f.asTenant
+}
+
 func (f *fake) BackupsOnHost(_ context.Context, host string) ([]client.Backup, error) {
 	var out []client.Backup
 	for _, b := range f.backups {
@@ -79,7 +85,7 @@ func (f *fake) FindVolume(_ context.Context, ref string) (client.Volume, error) 
 func (f *fake) DeleteBackup(_ context.Context, id string) error { return f.call("delete %s", id) }
 
 func (f *fake) Identity() client.Identity {
-	return client.Identity{User: "admin", Project: "admin", Endpoint: "http://cloud/v3"}
+	return client.Identity{User: "admin", Project: "admin", ProjectID: "own", Endpoint: "http://cloud/v3"}
 }
 
 func (f *fake) IsEngine(context.Context) bool { return false }

@@ -105,14 +105,6 @@ func refs(args []string) ([]string, error) {
 	return out, nil
 }
 
-// atLeastOne is for verbs that need a backup.
-func atLeastOne(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return usagef("say which backup, by id or name")
-	}
-	return nil
-}
-
 // refsOrAll is for verbs that take backups or --all, not both and not none.
 func refsOrAll(args []string, all bool) error {
 	switch {

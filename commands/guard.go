@@ -39,9 +39,6 @@ func (g *guardFlags) check() error {
 	return nil
 }
 
-// reading reports whether nothing may be changed.
-func (g *guardFlags) reading() bool { return g.dryRun || g.plan != "" }
-
 // allows refuses n changes when that is too many. It is asked before the first.
 func (g *guardFlags) allows(n int) error {
 	if g.max > 0 && n > g.max {

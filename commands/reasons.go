@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -17,6 +19,7 @@ type rowClient interface {
 	IsOnHost(ctx context.Context, id, host string) (bool, error)
 	HasHost(ctx context.Context, id string) (bool, error)
 	HasService(ctx context.Context, id string) (bool, error)
+	IsOfDriver(ctx context.Context, id, part string) (bool, error)
 	ListMessages(ctx context.Context, o client.MessageListOpts) ([]client.Message, error)
 }
 
@@ -130,4 +133,25 @@ func explained(ctx context.Context, c rowClient, id string, now time.Time, err e
 		return fmt.Errorf("%w; %s", err, reason)
 	}
 	return err
+}
+
+// addSingleAccount adds the flag that turns off the care for foreign backups in
+// Swift.
+func addSingleAccount(fs *pflag.FlagSet, to *bool) {
+	fs.BoolVar(to, "single-account", false, "the Swift driver keeps the backups of all projects in one account (backup_swift_auth=single_user)")
+}
+
+// foreignSwift reports whether only the owner of b can reach its objects: the
+// Swift driver looks into the account of the caller (backup_swift_auth=per_user,
+// its default). What the caller may not know is not so.
+func foreignSwift(ctx context.Context, c rowClient, mine string, b client.Backup) bool {
+	if mine == "" || b.ProjectID == "" || b.ProjectID == mine {
+		return false
+	}
+	swift, err := c.IsOfDriver(ctx, b.ID, "swift")
+	return err == nil && swift
+}
+
+func ownerHint(b client.Backup) string {
+	return "act in that project: --os-project-id " + b.ProjectID + "; if this cloud keeps all backups in one account, say --single-account"
 }

@@ -38,8 +38,12 @@ func (o *restoreOptions) ready(ctx context.Context, c restoreClient, backups []c
 	}
 	mine := c.Identity().ProjectID
 	for _, b := range backups {
-		if mine != "" && b.ProjectID != "" && b.ProjectID != mine {
-			o.con.warn(b.ID, "it belongs to project %s and the volume will belong to %s; where the Swift driver keeps backups in the owner's account, only the owner can restore them", b.ProjectID, mine)
+		if o.remote && !o.oneAccount && foreignSwift(ctx, c, mine, b) {
+			return withHint(backupError(b.ID, driverstate.ErrConflict,
+				"not restored: it is in Swift and belongs to project %s, in whose account another project finds nothing", b.ProjectID), ownerHint(b))
+		}
+		if mine != "" && b.ProjectID != "" && b.ProjectID != mine && o.volume == "" {
+			o.con.warn(b.ID, "it belongs to project %s, and the new volume will belong to %s", b.ProjectID, mine)
 		}
 	}
 	if o.volume == "" {

@@ -83,9 +83,9 @@ func TestATenantLeavesTheDependentsToTheServer(t *testing.T) {
 	f, b := chain(2), newBench()
 	f.asTenant = driverstate.Fail(driverstate.ErrForbidden, "only an admin can ask for this")
 	o := forceDeleteOn(f, b, nil, true)
-	o.verb, o.force, o.sel.refs = "backup-delete", false, []string{"c0", "c1"}
+	o.verb, o.force, o.sel.refs, o.par.n = "backup-delete", false, []string{"c0", "c1"}, 8
 	require.NoError(t, runBackupDelete(t.Context(), o))
-	assert.Equal(t, []string{"delete c1", "wait-gone c1", "delete c0", "wait-gone c0"}, f.calls, "the younger first")
+	assert.Equal(t, []string{"delete c1", "wait-gone c1", "delete c0", "wait-gone c0"}, f.calls, "the younger first, one at a time")
 }
 
 func TestDeleteRefusesAStatusThatNeedsForce(t *testing.T) {
@@ -133,6 +133,22 @@ func TestForceDeleteDoesNotHangOnADeadHost(t *testing.T) {
 			assert.Contains(t, b.err.String(), c.text)
 		})
 	}
+}
+
+func TestAnAdminDoesNotLeaveATenantsObjectsInSwift(t *testing.T) {
+	f, b := chain(1), newBench()
+	f.driver = map[string]string{"c0": "cinder.backup.drivers.swift.SwiftBackupDriver"}
+	o := forceDeleteOn(f, b, nil, true)
+	o.sel.refs, o.remote = []string{"c0"}, true
+	assert.Equal(t, 6, exitCode(runBackupDelete(t.Context(), o)))
+	assert.Empty(t, f.calls)
+	assert.Contains(t, b.err.String(), "leave its objects in that account")
+	assert.Contains(t, b.err.String(), "--os-project-id p0")
+	o.oneAccount = true
+	require.NoError(t, runBackupDelete(t.Context(), o))
+
+	f.driver["c0"], f.calls, o.oneAccount = "cinder.backup.drivers.posix.PosixBackupDriver", nil, false
+	require.NoError(t, runBackupDelete(t.Context(), o))
 }
 
 func TestMoreThanMaxIsRefusedBeforeTheFirstCall(t *testing.T) {

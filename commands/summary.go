@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/commands/output"
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -27,8 +26,9 @@ type result struct {
 	status   string // of the backup afterwards, when known
 	detail   string
 	err      error
-	// before and after are the row, for the audit log; nil when unknown.
-	before, after *client.Backup
+	// before and after are the row, for the audit log: a *client.Backup or a
+	// *client.Volume; nil when unknown.
+	before, after any
 	// warnings are told before the result.
 	warnings []string
 }

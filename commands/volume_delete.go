@@ -105,7 +105,7 @@ func runVolumeDelete(ctx context.Context, o *volumeDeleteOptions) error {
 		}
 	}
 	forEach(ctx, o.par.n, volumes, items, func(ctx context.Context, v client.Volume) result {
-		r := result{id: v.ID, name: volumeName(v), status: string(v.Status), err: refused[v.ID]}
+		r := result{id: v.ID, name: volumeName(v), status: string(v.Status), before: &v, err: refused[v.ID]}
 		switch {
 		case r.err != nil:
 		case o.guard.dryRun:

@@ -103,7 +103,7 @@ func runVolumeResetState(ctx context.Context, o *volumeResetOptions) error {
 		return err
 	}
 	forEach(ctx, o.par.n, volumes, items, func(ctx context.Context, v client.Volume) result {
-		r := result{id: v.ID, name: volumeName(v), status: string(v.Status), outcome: unchanged}
+		r := result{id: v.ID, name: volumeName(v), status: string(v.Status), outcome: unchanged, before: &v}
 		switch {
 		case v.Status == o.state:
 		case o.guard.dryRun:
