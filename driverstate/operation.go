@@ -141,3 +141,27 @@ type ServiceState struct {
 	Service
 	Up bool
 }
+
+// ClusterSetting lets the services of a cluster take new work, or keeps it from
+// them.
+type ClusterSetting struct {
+	Name     string
+	Binary   Binary // any when empty
+	Disabled bool
+	Reason   string
+}
+
+// ClusterState is a cluster with what its services tell.
+type ClusterState struct {
+	Cluster
+	Up              bool // any of its services is
+	Hosts           int
+	DownHosts       int
+	LastHeartbeatAt time.Time // zero when it has no service
+}
+
+// Usage is what a project has.
+type Usage struct {
+	Backups, BackupGigabytes int64
+	Volumes, Gigabytes       int64
+}

@@ -38,6 +38,17 @@ func (s *Service) Up(now time.Time, downTime time.Duration) bool {
 	return s.Reason == "" && now.Sub(last) <= downTime
 }
 
+// Cluster is one row of Cinder's clusters table: services that can do each
+// other's work.
+type Cluster struct {
+	Name           string
+	Binary         Binary
+	Disabled       bool
+	DisabledReason string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time // of the last change; zero before the first
+}
+
 // Worker is one row of Cinder's workers table: work in progress on a resource,
 // to be cleaned up if the service that does it dies.
 type Worker struct {

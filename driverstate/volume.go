@@ -20,6 +20,15 @@ const (
 	VolumeDeleting       VolumeStatus = "deleting"
 )
 
+// VolumeStatuses are all of Cinder's, in its order (cinder/objects/fields.py
+// VolumeStatus).
+var VolumeStatuses = []VolumeStatus{
+	VolumeCreating, VolumeAvailable, VolumeDeleting, VolumeError, "error_deleting", "error_managing", "managing",
+	"attaching", VolumeInUse, "detaching", "maintenance", VolumeRestoring, VolumeErrorRestoring, "reserved",
+	"awaiting-transfer", VolumeBackingUp, "error_backing-up", "error_extending", "downloading", "uploading",
+	"retyping", "extending",
+}
+
 // Volume is a volume of the engine: a raw file of its own, or a file or block
 // device of the operator's, taken under management as a restore target.
 type Volume struct {

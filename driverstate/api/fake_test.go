@@ -30,6 +30,10 @@ type fake struct {
 	manageable []driverstate.Manageable
 	look       *driverstate.Verification
 
+	clusters []driverstate.ClusterState
+	messages []*driverstate.Message
+	usage    driverstate.Usage
+
 	panics bool
 
 	called  []string // methods, in order
@@ -39,6 +43,8 @@ type fake struct {
 	create  driverstate.BackupRequest
 	update  driverstate.BackupUpdate
 	setting driverstate.ServiceSetting
+	cluster driverstate.ClusterSetting
+	reset   driverstate.VolumeStatus
 	restore driverstate.RestoreRequest
 	manage  driverstate.ManageRequest
 	volume  driverstate.VolumeRequest
@@ -149,6 +155,57 @@ func (f *fake) Services(_ context.Context, c driverstate.Caller) ([]driverstate.
 func (f *fake) SetService(_ context.Context, c driverstate.Caller, s driverstate.ServiceSetting) error {
 	f.setting = s
 	return f.call(c, "SetService", s.Host)
+}
+
+func (f *fake) Clusters(_ context.Context, c driverstate.Caller) ([]driverstate.ClusterState, error) {
+	return f.clusters, f.call(c, "Clusters", "")
+}
+
+func (f *fake) Cluster(_ context.Context, c driverstate.Caller, name string) (driverstate.ClusterState, error) {
+	err := f.call(c, "Cluster", name)
+	if err != nil || len(f.clusters) == 0 {
+		return driverstate.ClusterState{}, err
+	}
+	return f.clusters[0], nil
+}
+
+func (f *fake) SetCluster(_ context.Context, c driverstate.Caller, s driverstate.ClusterSetting) (driverstate.ClusterState, error) {
+	f.cluster = s
+	err := f.call(c, "SetCluster", s.Name)
+	if err != nil || len(f.clusters) == 0 {
+		return driverstate.ClusterState{}, err
+	}
+	return f.clusters[0], nil
+}
+
+func (f *fake) Messages(_ context.Context, c driverstate.Caller) ([]*driverstate.Message, error) {
+	return f.messages, f.call(c, "Messages", "")
+}
+
+func (f *fake) Message(_ context.Context, c driverstate.Caller, id string) (*driverstate.Message, error) {
+	err := f.call(c, "Message", id)
+	if err != nil || len(f.messages) == 0 {
+		return nil, err
+	}
+	return f.messages[0], nil
+}
+
+func (f *fake) DeleteMessage(_ context.Context, c driverstate.Caller, id string) error {
+	return f.call(c, "DeleteMessage", id)
+}
+
+func (f *fake) Usage(_ context.Context, c driverstate.Caller, projectID string) (driverstate.Usage, error) {
+	return f.usage, f.call(c, "Usage", projectID)
+}
+
+func (f *fake) ForceDeleteVolume(_ context.Context, c driverstate.Caller, id string) error {
+	f.force = true
+	return f.call(c, "ForceDeleteVolume", id)
+}
+
+func (f *fake) ResetVolumeStatus(_ context.Context, c driverstate.Caller, id string, to driverstate.VolumeStatus) error {
+	f.reset = to
+	return f.call(c, "ResetVolumeStatus", id)
 }
 
 func (f *fake) CleanupWorkers(_ context.Context, c driverstate.Caller, filter driverstate.CleanupFilter) (driverstate.CleanupResult, error) {

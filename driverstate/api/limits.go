@@ -3,8 +3,6 @@ package api
 import (
 	"net/http"
 	"slices"
-
-	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 // noLimit stands for what the engine does not limit: clients expect a number
@@ -13,20 +11,9 @@ const noLimit = 1<<31 - 1
 
 // showLimits answers with what the project uses.
 func (s *server) showLimits(q *request) (int, any, error) {
-	backups, err := s.ops.Backups(q.Context(), q.caller, driverstate.BackupFilter{ProjectID: q.caller.ProjectID})
+	u, err := s.ops.Usage(q.Context(), q.caller, q.caller.ProjectID)
 	if err != nil {
 		return 0, nil, err
-	}
-	volumes, err := s.ops.Volumes(q.Context(), q.caller, false)
-	if err != nil {
-		return 0, nil, err
-	}
-	var backupSize, volumeSize int64
-	for _, b := range backups {
-		backupSize += b.Size
-	}
-	for _, v := range volumes {
-		volumeSize += v.Size
 	}
 	return http.StatusOK, object{{"limits", object{
 		{"rate", []any{}},
@@ -36,11 +23,11 @@ func (s *server) showLimits(q *request) (int, any, error) {
 			{"maxTotalVolumeGigabytes", noLimit},
 			{"maxTotalBackups", noLimit},
 			{"maxTotalBackupGigabytes", noLimit},
-			{"totalVolumesUsed", len(volumes)},
-			{"totalGigabytesUsed", volumeSize},
+			{"totalVolumesUsed", u.Volumes},
+			{"totalGigabytesUsed", u.Gigabytes},
 			{"totalSnapshotsUsed", 0},
-			{"totalBackupsUsed", len(backups)},
-			{"totalBackupGigabytesUsed", backupSize},
+			{"totalBackupsUsed", u.Backups},
+			{"totalBackupGigabytesUsed", u.BackupGigabytes},
 		}},
 	}}}, nil
 }
@@ -50,6 +37,7 @@ var extensions = []struct{ name, alias, description, updated string }{
 	{"Backups", "backups", "Backups support.", "2012-12-12T00:00:00+00:00"},
 	{"AdminActions", "os-admin-actions", "Enable admin actions.", "2012-08-25T00:00:00+00:00"},
 	{"ExtendedServices", "os-extended-services", "Extended services support.", "2014-01-10T00:00:00-00:00"},
+	{"Quotas", "os-quota-sets", "Quota management support.", "2011-08-08T00:00:00+00:00"},
 	{"Services", "os-services", "Services support.", "2012-10-28T00:00:00-00:00"},
 	{"UsedLimits", "os-used-limits", "Provide data on limited resource usage.", "2013-10-03T00:00:00+00:00"},
 	{"VolumeHostAttribute", "os-vol-host-attr", "Expose host as an attribute of a volume.", "2011-11-03T00:00:00+00:00"},

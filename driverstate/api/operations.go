@@ -35,10 +35,22 @@ type Operations interface {
 	Services(ctx context.Context, c driverstate.Caller) ([]driverstate.ServiceState, error)
 	// SetService answers ErrNotFound when no service has that host and binary.
 	SetService(ctx context.Context, c driverstate.Caller, s driverstate.ServiceSetting) error
+	Clusters(ctx context.Context, c driverstate.Caller) ([]driverstate.ClusterState, error)
+	Cluster(ctx context.Context, c driverstate.Caller, name string) (driverstate.ClusterState, error)
+	SetCluster(ctx context.Context, c driverstate.Caller, s driverstate.ClusterSetting) (driverstate.ClusterState, error)
 	CleanupWorkers(ctx context.Context, c driverstate.Caller, f driverstate.CleanupFilter) (driverstate.CleanupResult, error)
 
 	CreateVolume(ctx context.Context, c driverstate.Caller, r driverstate.VolumeRequest) (*driverstate.Volume, error)
 	Volume(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Volume, error)
 	Volumes(ctx context.Context, c driverstate.Caller, allProjects bool) ([]*driverstate.Volume, error)
 	DeleteVolume(ctx context.Context, c driverstate.Caller, id string) error
+	ForceDeleteVolume(ctx context.Context, c driverstate.Caller, id string) error
+	ResetVolumeStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.VolumeStatus) error
+
+	// Messages lists all that the caller may see.
+	Messages(ctx context.Context, c driverstate.Caller) ([]*driverstate.Message, error)
+	Message(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Message, error)
+	DeleteMessage(ctx context.Context, c driverstate.Caller, id string) error
+
+	Usage(ctx context.Context, c driverstate.Caller, projectID string) (driverstate.Usage, error)
 }

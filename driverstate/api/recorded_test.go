@@ -178,6 +178,10 @@ func (f *fake) hold(key string, doc map[string]any) {
 		}
 	case "backup-record":
 		f.exported = driverstate.ExportedRecord{BackupService: str(doc["backup_service"]), BackupURL: str(doc["backup_url"])}
+	case "cluster", "clusters":
+		f.clusters = append(f.clusters, clusterOf(doc))
+	case "messages":
+		f.messages = append(f.messages, messageOf(doc))
 	case "services":
 		f.services = append(f.services, driverstate.ServiceState{Service: serviceOf(doc), Up: doc["state"] == "up"})
 	case "cleaning":
@@ -244,5 +248,28 @@ func serviceOf(d map[string]any) driverstate.Service {
 		ID: int64(id), Binary: driverstate.Binary(str(d["binary"])), Host: str(d["host"]), Cluster: cluster,
 		AvailabilityZone: str(d["zone"]), Disabled: d["status"] == "disabled",
 		DisabledReason: str(d["disabled_reason"]), UpdatedAt: date(d["updated_at"]),
+	}
+}
+
+func clusterOf(d map[string]any) driverstate.ClusterState {
+	hosts, _ := d["num_hosts"].(float64)
+	down, _ := d["num_down_hosts"].(float64)
+	c := driverstate.ClusterState{Cluster: driverstate.Cluster{
+		Name: str(d["name"]), Binary: driverstate.Binary(str(d["binary"])), Disabled: d["status"] == "disabled",
+		DisabledReason: str(d["disabled_reason"]), CreatedAt: date(d["created_at"]), UpdatedAt: date(d["updated_at"]),
+	}, Up: d["state"] == "up", Hosts: int(hosts), DownHosts: int(down), LastHeartbeatAt: date(d["last_heartbeat"])}
+	if c.Up && c.LastHeartbeatAt.IsZero() { // a summary does not show it
+		c.LastHeartbeatAt, c.Hosts = time.Unix(1, 0), 2
+	}
+	return c
+}
+
+func messageOf(d map[string]any) *driverstate.Message {
+	event := strings.Split(str(d["event_id"]), "_")
+	n := len(event)
+	return &driverstate.Message{
+		ID: str(d["id"]), RequestID: str(d["request_id"]), ResourceType: strings.Join(event[1:n-2], "_"), ResourceID: str(d["resource_uuid"]),
+		Action: driverstate.MessageAction(event[n-2]), Detail: driverstate.MessageDetail(event[n-1]),
+		Level: str(d["message_level"]), CreatedAt: date(d["created_at"]), ExpiresAt: date(d["guaranteed_until"]),
 	}
 }

@@ -245,14 +245,15 @@ func TestCleanupFilter(t *testing.T) {
 
 func TestSmallCollections(t *testing.T) {
 	f := &fake{
-		backups: []*driverstate.Backup{sampleBackup()}, volumes: []*driverstate.Volume{sampleVolume()},
+		usage:    driverstate.Usage{Backups: 1, BackupGigabytes: 3, Volumes: 1, Gigabytes: 2},
 		services: []driverstate.ServiceState{{Service: driverstate.Service{AvailabilityZone: "nova"}, Up: true}},
 	}
 	absolute := decode(t, send(t, serve(f), ask{path: v3 + "/limits"}))["limits"].(map[string]any)["absolute"].(map[string]any)
 	assert.Len(t, absolute, 10)
 	assert.EqualValues(t, 1, absolute["totalBackupsUsed"])
 	assert.EqualValues(t, 2, absolute["totalGigabytesUsed"])
-	assert.Equal(t, project, f.filter.ProjectID)
+	assert.EqualValues(t, 3, absolute["totalBackupGigabytesUsed"])
+	assert.Equal(t, project, f.id)
 
 	zones := decode(t, send(t, serve(f), ask{path: v3 + "/os-availability-zone"}))
 	assert.Equal(t, map[string]any{"availabilityZoneInfo": []any{

@@ -118,12 +118,6 @@ func (q *request) volumeSummary(v *driverstate.Volume) object {
 	}
 }
 
-// The one volume type of the engine.
-const (
-	volumeType   = "__DEFAULT__"
-	volumeTypeID = "6a7c3a0e-5d1c-4f43-9a0c-0d6f1f7f2c11"
-)
-
 // volumeDetail is what show and detail say of a volume; listed is false for the
 // answer to a create, which says less (cinder/api/v3/views/volumes.py, and the
 // extensions of cinder/api/contrib).

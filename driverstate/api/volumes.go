@@ -1,11 +1,9 @@
 package api
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -21,39 +19,20 @@ func (s *server) listVolumesDetail(q *request) (int, any, error) {
 }
 
 func (q *request) volumeList(collection string, view func(*driverstate.Volume) object) (int, any, error) {
-	p, err := q.readPage()
-	if err != nil {
-		return 0, nil, err
+	t := table[*driverstate.Volume]{
+		key: "volumes", collection: collection, resource: "Volume", tenant: tenantVolumeFilters,
+		column: volumeColumn, created: func(v *driverstate.Volume) time.Time { return v.CreatedAt }, view: view,
 	}
-	if err := q.checkFilters(p.filters, tenantVolumeFilters); err != nil {
-		return 0, nil, err
-	}
-	rows, err := q.srv.ops.Volumes(q.Context(), q.caller, p.allProjects)
-	if err != nil {
-		return 0, nil, err
-	}
-	rows = slices.DeleteFunc(rows, func(v *driverstate.Volume) bool { return !volumeMatches(v, p.filters) })
-	if err := sortVolumes(rows, p.sort); err != nil {
-		return 0, nil, err
-	}
-	total := len(rows)
-	if rows, err = volumePage(rows, p); err != nil {
-		return 0, nil, err
-	}
-	items := make([]object, 0, len(rows))
-	last := ""
-	for _, v := range rows {
-		items, last = append(items, view(v)), v.ID
-	}
-	if !p.count {
-		total = 0
-	}
-	return http.StatusOK, q.listBody("volumes", collection, p, items, total, last), nil
+	return t.list(q, func(allProjects bool) ([]*driverstate.Volume, error) {
+		return q.srv.ops.Volumes(q.Context(), q.caller, allProjects)
+	})
 }
 
-// volumeColumn is a column of a volume as text; ok is false when there is no
-// such column.
+// volumeColumn is the column function of a table.
 func volumeColumn(v *driverstate.Volume, column string) (value string, ok bool) {
+	if v == nil {
+		v = &driverstate.Volume{}
+	}
 	switch column {
 	case "id":
 		return v.ID, true
@@ -75,64 +54,6 @@ func volumeColumn(v *driverstate.Volume, column string) (value string, ok bool) 
 		return "false", true
 	}
 	return "", false
-}
-
-func volumeMatches(v *driverstate.Volume, filters map[string]string) bool {
-	for key, want := range filters {
-		column, like := strings.CutSuffix(key, "~")
-		have, ok := volumeColumn(v, column)
-		if !ok || have != want && !(like && strings.Contains(have, want)) {
-			return false
-		}
-	}
-	return true
-}
-
-func sortVolumes(rows []*driverstate.Volume, keys []driverstate.SortKey) error {
-	for _, k := range keys {
-		if _, ok := volumeColumn(&driverstate.Volume{}, k.Column); !ok && k.Column != "created_at" {
-			return invalidInput("Invalid sort key")
-		}
-	}
-	ascending := len(keys) > 0 && keys[0].Ascending
-	keys = append(slices.Clone(keys),
-		driverstate.SortKey{Column: "created_at", Ascending: ascending},
-		driverstate.SortKey{Column: "id", Ascending: ascending})
-	slices.SortStableFunc(rows, func(a, b *driverstate.Volume) int {
-		for _, k := range keys {
-			order := 0
-			switch k.Column {
-			case "created_at":
-				order = a.CreatedAt.Compare(b.CreatedAt)
-			case "size":
-				order = cmp.Compare(a.Size, b.Size)
-			default:
-				x, _ := volumeColumn(a, k.Column)
-				y, _ := volumeColumn(b, k.Column)
-				order = cmp.Compare(x, y)
-			}
-			if !k.Ascending {
-				order = -order
-			}
-			if order != 0 {
-				return order
-			}
-		}
-		return 0
-	})
-	return nil
-}
-
-func volumePage(rows []*driverstate.Volume, p page) ([]*driverstate.Volume, error) {
-	if p.marker != "" {
-		at := slices.IndexFunc(rows, func(v *driverstate.Volume) bool { return v.ID == p.marker })
-		if at < 0 {
-			return nil, newFault(http.StatusNotFound, "Volume "+p.marker+" could not be found.")
-		}
-		rows = rows[at+1:]
-	}
-	rows = rows[min(p.offset, len(rows)):]
-	return rows[:min(p.limit, len(rows))], nil
 }
 
 func (s *server) showVolume(q *request) (int, any, error) {

@@ -24,6 +24,9 @@ type Backups interface {
 	// BackupCount counts what BackupGetAll would return without limit,
 	// offset and marker.
 	BackupCount(ctx context.Context, f driverstate.BackupFilter) (int, error)
+	// BackupUsage returns how many live backups a project has, and their size
+	// in GiB.
+	BackupUsage(ctx context.Context, projectID string) (count, gigabytes int64, err error)
 	// BackupUpdate writes every column of b, and sets UpdatedAt, if the row's
 	// status is one of from; any live status when from is empty. ErrConflict
 	// when the row moved, ErrNotFound when it is gone.
@@ -53,6 +56,28 @@ type Services interface {
 	ServiceGetAll(ctx context.Context) ([]*driverstate.Service, error)
 	// ServiceUpdate writes Disabled and DisabledReason.
 	ServiceUpdate(ctx context.Context, s *driverstate.Service) error
+}
+
+// Clusters are the rows of the clusters table.
+type Clusters interface {
+	// ClusterEnsure inserts c if no cluster has its name and binary.
+	ClusterEnsure(ctx context.Context, c *driverstate.Cluster) error
+	// ClusterGetAll returns all clusters, oldest first.
+	ClusterGetAll(ctx context.Context) ([]*driverstate.Cluster, error)
+	// ClusterUpdate writes Disabled and DisabledReason, and sets UpdatedAt.
+	ClusterUpdate(ctx context.Context, c *driverstate.Cluster) error
+}
+
+// Messages are the rows of the messages table.
+type Messages interface {
+	MessageCreate(ctx context.Context, m *driverstate.Message) error
+	MessageGet(ctx context.Context, id string) (*driverstate.Message, error)
+	// MessageGetAll returns the messages of a project, of every project when
+	// it is empty, newest first.
+	MessageGetAll(ctx context.Context, projectID string) ([]*driverstate.Message, error)
+	MessageDestroy(ctx context.Context, id string) error
+	// MessagesExpire removes those that expired before now.
+	MessagesExpire(ctx context.Context, now time.Time) error
 }
 
 // Workers are the rows of the workers table.
@@ -95,6 +120,10 @@ type Job struct {
 	Queue    string // host of the service, see QueueName
 	BackupID string
 	VolumeID string `json:",omitempty"`
+	// RequestID and ProjectID are of the request that the job follows from,
+	// for what there is to tell of it; empty when none does.
+	RequestID string `json:",omitempty"`
+	ProjectID string `json:",omitempty"`
 	// Args is the job's own JSON, at most a few kB.
 	Args []byte `json:",omitempty"`
 }
@@ -104,6 +133,8 @@ type Tx interface {
 	Backups
 	Volumes
 	Services
+	Clusters
+	Messages
 	Workers
 	Verifications
 	// JobInsert queues j; it becomes visible to workers on commit.
@@ -120,6 +151,8 @@ type DB interface {
 	Backups
 	Volumes
 	Services
+	Clusters
+	Messages
 	Workers
 	Verifications
 	// Update runs f in one transaction. f may run again after a

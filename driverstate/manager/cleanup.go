@@ -29,6 +29,10 @@ func (m *Manager) CleanupWorkers(ctx context.Context, c driverstate.Caller, f dr
 	if err != nil {
 		return result, err
 	}
+	disabled, err := disabledClusters(ctx, m.db)
+	if err != nil {
+		return result, err
+	}
 	alive := map[string]bool{} // clusters
 	for _, s := range rows {
 		if s.Cluster != "" && m.heard(s, until) {
@@ -37,7 +41,11 @@ func (m *Manager) CleanupWorkers(ctx context.Context, c driverstate.Caller, f dr
 	}
 	for _, s := range rows {
 		up := m.heard(s, until)
-		if !matches(s, f, up) {
+		off := s.Disabled
+		if s.Cluster != "" {
+			off = disabled[s.Cluster] // Cinder goes by the cluster's flag
+		}
+		if !matches(s, f, up, off) {
 			continue
 		}
 		switch {
@@ -100,11 +108,11 @@ func wanted(w *driverstate.Worker, f driverstate.CleanupFilter) bool {
 		(f.ResourceID == nil || *f.ResourceID == w.ResourceID)
 }
 
-func matches(s *driverstate.Service, f driverstate.CleanupFilter, up bool) bool {
+func matches(s *driverstate.Service, f driverstate.CleanupFilter, up, disabled bool) bool {
 	return up == f.IsUp &&
 		(f.ServiceID == nil || *f.ServiceID == s.ID) &&
 		(f.Binary == nil || *f.Binary == s.Binary) &&
-		(f.Disabled == nil || *f.Disabled == s.Disabled) &&
+		(f.Disabled == nil || *f.Disabled == disabled) &&
 		(f.Host == nil || hostMatches(*f.Host, s.Host)) &&
 		(f.ClusterName == nil || hostMatches(*f.ClusterName, s.Cluster))
 }

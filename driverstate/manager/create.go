@@ -14,6 +14,12 @@ import (
 // volumeErrorBackingUp is the previous status of a volume whose backup failed.
 const volumeErrorBackingUp driverstate.VolumeStatus = "error_backing-up"
 
+// Why a backup fails before its driver is asked.
+var (
+	errVolumeMoved = errors.New("the volume is not backing-up any more")
+	errNoDevice    = errors.New("the volume cannot be read")
+)
+
 // CreateBackup accepts a backup of a volume of the engine. As Cinder does, it
 // accepts without a backup service too, or without one in the zone that is
 // asked for: the row is then error at once.
@@ -43,6 +49,7 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 			return err
 		}
 		b.Size = v.Size
+		job := db.Job{Kind: db.JobBackup, BackupID: b.ID, VolumeID: v.ID, RequestID: c.RequestID, ProjectID: c.ProjectID}
 		if r.Incremental {
 			if b.ParentID, err = m.chooseParent(ctx, tx, c, v.ID); err != nil {
 				return err
@@ -50,7 +57,10 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 		}
 		if up != nil || b.AvailabilityZone != m.cfg.AvailabilityZone {
 			b.Status, b.FailReason = driverstate.StatusError, "Service not found for creating backup."
-			return tx.BackupCreate(ctx, b)
+			if err := tx.BackupCreate(ctx, b); err != nil {
+				return err
+			}
+			return m.tell(ctx, tx, job, driverstate.MessageBackupCreate, driverstate.MessageNotScheduled)
 		}
 		from := v.Status
 		v.PreviousStatus, v.Status = from, driverstate.VolumeBackingUp
@@ -63,7 +73,6 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 		if err := setIntent(ctx, tx, b.ID, intentCreate, m.backupService()); err != nil {
 			return err
 		}
-		job := db.Job{Kind: db.JobBackup, BackupID: b.ID, VolumeID: v.ID}
 		return m.enqueue(ctx, tx, &job, nil)
 	})
 	if err != nil {
@@ -155,12 +164,12 @@ func (m *Manager) runCreate(ctx context.Context, j db.Job) error {
 		return nil // who cancelled it moved both rows on, and deletes the objects
 	}
 	if err != nil && ctx.Err() != nil {
-		err = errStopped
+		err = stopCause(ctx)
 	}
 	if err != nil && b.ServiceMetadata != "" {
 		m.discard(ctx, b)
 	}
-	return m.finishCreate(ctx, b.ID, stored, err)
+	return m.finishCreate(ctx, j, stored, err)
 }
 
 // placeBackup stores in the row where the backup will lie, before anything is
@@ -184,7 +193,7 @@ func (m *Manager) placeBackup(ctx context.Context, j db.Job) (*driverstate.Backu
 			return named(err, volumeNotFound(j.VolumeID))
 		}
 		if v.Status != driverstate.VolumeBackingUp {
-			return driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
+			return driverstate.Fail(errVolumeMoved, fmt.Sprintf(
 				"Create backup aborted, expected volume status %s but got %s.", driverstate.VolumeBackingUp, v.Status))
 		}
 		b.Container, b.ServiceMetadata, err = m.cfg.Driver.Place(b, m.cfg.Now().UTC())
@@ -216,7 +225,7 @@ func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driv
 	}
 	src, err := m.cfg.OpenSource(v.Path, meta)
 	if err != nil {
-		return stored, err
+		return stored, fmt.Errorf("%w: %w", errNoDevice, err)
 	}
 	defer src.Close()
 	return m.cfg.Driver.Backup(ctx, b, parent, src, m.cfg.Observer)
@@ -234,7 +243,8 @@ func (m *Manager) discard(ctx context.Context, b *driverstate.Backup) {
 
 // finishCreate makes the rows of a backup final. A row that moved on is left
 // as it is.
-func (m *Manager) finishCreate(ctx context.Context, id string, stored driverstate.Stored, cause error) error {
+func (m *Manager) finishCreate(ctx context.Context, j db.Job, stored driverstate.Stored, cause error) error {
+	id := j.BackupID
 	ctx, cancel := settle(ctx)
 	defer cancel()
 	action, previous := driverstate.ActionCreateDone, driverstate.VolumeBackingUp
@@ -264,6 +274,12 @@ func (m *Manager) finishCreate(ctx context.Context, id string, stored driverstat
 		}
 		if err := clearIntent(ctx, tx, id); err != nil {
 			return err
+		}
+		if cause != nil {
+			err := m.tell(ctx, tx, j, driverstate.MessageBackupCreate, detailOf(cause, driverstate.MessageCreateFailed))
+			if err != nil {
+				return err
+			}
 		}
 		return recount(ctx, tx, b.ParentID)
 	})

@@ -45,7 +45,7 @@ func (m *Manager) DeleteBackup(ctx context.Context, c driverstate.Caller, id str
 		if up != nil {
 			return up
 		}
-		job := db.Job{Kind: db.JobDelete, BackupID: id}
+		job := db.Job{Kind: db.JobDelete, BackupID: id, RequestID: c.RequestID, ProjectID: c.ProjectID}
 		return m.enqueue(ctx, tx, &job, deleteArgs{Force: force})
 	})
 	if err != nil {
@@ -134,7 +134,7 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 		return nil
 	}
 	if !m.isReady() {
-		return m.failDelete(ctx, b, driverstate.ActionDeleteAbort, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
+		return m.failDelete(ctx, j, driverstate.ActionDeleteAbort, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
 	}
 	m.notifyDelete(eventDeleteStart, b, args.Force)
 	err = m.deleteObjects(ctx, b, args.Force)
@@ -142,7 +142,7 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		return m.failDelete(ctx, b, driverstate.ActionDeleteFail, err)
+		return m.failDelete(ctx, j, driverstate.ActionDeleteFail, err)
 	}
 	err = m.db.Update(ctx, func(tx db.Tx) error {
 		now, err := tx.BackupGet(ctx, b.ID)
@@ -188,15 +188,18 @@ func (m *Manager) deleteObjects(ctx context.Context, b *driverstate.Backup, forc
 	return err
 }
 
-func (m *Manager) failDelete(ctx context.Context, b *driverstate.Backup, a driverstate.Action, cause error) error {
+func (m *Manager) failDelete(ctx context.Context, j db.Job, a driverstate.Action, cause error) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
 	err := m.db.Update(ctx, func(tx db.Tx) error {
-		_, err := move(ctx, tx, b.ID, a, func(b *driverstate.Backup) { b.FailReason = clip(text(cause)) })
+		_, err := move(ctx, tx, j.BackupID, a, func(b *driverstate.Backup) { b.FailReason = clip(text(cause)) })
 		if err != nil {
 			return err
 		}
-		return clearIntent(ctx, tx, b.ID)
+		if err := m.tell(ctx, tx, j, driverstate.MessageBackupDelete, detailOf(cause, driverstate.MessageDeleteFailed)); err != nil {
+			return err
+		}
+		return clearIntent(ctx, tx, j.BackupID)
 	})
 	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
 		return nil

@@ -23,6 +23,9 @@ func (m *Manager) takeOver(ctx context.Context) error {
 		if err := m.failRestores(ctx, tx); err != nil {
 			return err
 		}
+		if err := tx.MessagesExpire(ctx, m.cfg.Now()); err != nil {
+			return err
+		}
 		return m.failVerifications(ctx, tx)
 	})
 	if err != nil {
@@ -161,17 +164,17 @@ func (m *Manager) resumeOne(ctx context.Context, b *driverstate.Backup, intent s
 func (m *Manager) recoverCreate(ctx context.Context, b *driverstate.Backup) error {
 	const reason = "incomplete backup reset on manager restart"
 	if b.ServiceMetadata == "" {
-		return m.finishCreate(ctx, b.ID, driverstate.Stored{}, errors.New(reason))
+		return m.finishCreate(ctx, db.Job{BackupID: b.ID}, driverstate.Stored{}, errors.New(reason))
 	}
 	line, err := m.look(ctx, b)
 	switch {
 	case err == nil && line[0].Condition == driverstate.ConditionWhole:
-		return m.finishCreate(ctx, b.ID, driverstate.Stored{ObjectCount: line[0].Backup.ObjectCount}, nil)
+		return m.finishCreate(ctx, db.Job{BackupID: b.ID}, driverstate.Stored{ObjectCount: line[0].Backup.ObjectCount}, nil)
 	case err == nil || errors.Is(err, driverstate.ErrNotFound):
 		err = m.cfg.Driver.Delete(ctx, b)
 	}
 	if err != nil {
 		m.log.Error("objects of an incomplete backup are left on the store", "backup", b.ID, "prefix", b.ServiceMetadata, "error", err)
 	}
-	return m.finishCreate(ctx, b.ID, driverstate.Stored{}, errors.New(reason))
+	return m.finishCreate(ctx, db.Job{BackupID: b.ID}, driverstate.Stored{}, errors.New(reason))
 }

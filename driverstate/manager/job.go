@@ -14,6 +14,9 @@ import (
 // deleted, or reset.
 var errSuperseded = errors.New("stopped: its backup was deleted or reset")
 
+// errVolumeDeleted is why work is cancelled whose volume was force deleted.
+var errVolumeDeleted = errors.New("stopped: its volume was deleted")
+
 // errStopped is the outcome of work that ends with the service.
 var errStopped = errors.New("interrupted: the service was stopped")
 
@@ -131,6 +134,32 @@ func anyWork(db.Job) bool { return true }
 // superseded reports whether the work of ctx was cancelled because its backup
 // was moved on, not because the service stops.
 func superseded(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errSuperseded) }
+
+// stopCause is the outcome of work whose context has ended.
+func stopCause(ctx context.Context) error {
+	for _, why := range []error{errSuperseded, errVolumeDeleted} {
+		if errors.Is(context.Cause(ctx), why) {
+			return why
+		}
+	}
+	return errStopped
+}
+
+// cancelVolumeWork cancels the work on a volume, and returns it.
+func (m *Manager) cancelVolumeWork(id string) []*task {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var stopped []*task
+	for _, of := range m.tasks {
+		for t := range of {
+			if t.job.VolumeID == id {
+				t.cancel(errVolumeDeleted)
+				stopped = append(stopped, t)
+			}
+		}
+	}
+	return stopped
+}
 
 // Intents are kept in the workers table, as entries of type Backup: what was
 // accepted for a backup and cannot be told from its status. Start reads them

@@ -43,7 +43,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id st
 		if err := m.requireUp(ctx); err != nil {
 			return none, err
 		}
-		return m.acceptRestore(ctx, b.ID, v.ID)
+		return m.acceptRestore(ctx, c, b.ID, v.ID)
 	}
 	if err := m.requireUp(ctx); err != nil {
 		return none, err
@@ -64,7 +64,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id st
 			"Error while creating volume %s for restoring backup %s.", v.ID, b.ID))
 		return none, errors.Join(err, m.DeleteVolume(ctx, c, v.ID))
 	}
-	answer, err := m.acceptRestore(ctx, b.ID, v.ID)
+	answer, err := m.acceptRestore(ctx, c, b.ID, v.ID)
 	if err != nil {
 		err = errors.Join(err, m.DeleteVolume(ctx, c, v.ID))
 	}
@@ -96,7 +96,7 @@ func checkTargetVolume(v *driverstate.Volume, b *driverstate.Backup) error {
 	return nil
 }
 
-func (m *Manager) acceptRestore(ctx context.Context, id, volumeID string) (driverstate.RestoreAnswer, error) {
+func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, volumeID string) (driverstate.RestoreAnswer, error) {
 	m.accept.Lock()
 	defer m.accept.Unlock()
 	answer := driverstate.RestoreAnswer{BackupID: id, VolumeID: volumeID}
@@ -126,7 +126,7 @@ func (m *Manager) acceptRestore(ctx context.Context, id, volumeID string) (drive
 		if err != nil {
 			return err
 		}
-		job := db.Job{Kind: db.JobRestore, BackupID: id, VolumeID: volumeID}
+		job := db.Job{Kind: db.JobRestore, BackupID: id, VolumeID: volumeID, RequestID: c.RequestID, ProjectID: c.ProjectID}
 		return m.enqueue(ctx, tx, &job, nil)
 	})
 	return answer, m.lostRace(err, id, "Backup status must be available")
@@ -149,11 +149,8 @@ func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
 	}
 	m.notify(eventRestoreStart, b)
 	done, err := m.restoreTo(ctx, b, v)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = errStopped
-		if superseded(ctx) {
-			err = errSuperseded
-		}
+	if err != nil && ctx.Err() != nil {
+		err = stopCause(ctx)
 	}
 	return m.finishRestore(ctx, j, done, err)
 }
@@ -233,7 +230,10 @@ func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.
 				b.FailReason = clip(text(cause))
 			}
 		})
-		return err
+		if err != nil || cause == nil || errors.Is(cause, errSuperseded) {
+			return err
+		}
+		return m.tell(ctx, tx, j, driverstate.MessageBackupRestore, detailOf(cause, driverstate.MessageRestoreFailed))
 	})
 	if errors.Is(err, driverstate.ErrNotFound) {
 		return nil

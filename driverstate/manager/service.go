@@ -38,6 +38,12 @@ func (m *Manager) start(ctx context.Context) error {
 	if err := m.report(ctx); err != nil {
 		return fmt.Errorf("register the services of host %s: %w", m.cfg.Host, err)
 	}
+	if m.cfg.Cluster != "" {
+		err := m.db.ClusterEnsure(ctx, &driverstate.Cluster{Name: m.cfg.Cluster, Binary: driverstate.BinaryVolume})
+		if err != nil {
+			return fmt.Errorf("register the cluster %s: %w", m.cfg.Cluster, err)
+		}
+	}
 	if err := m.takeOver(ctx); err != nil {
 		return fmt.Errorf("take over the rows of host %s: %w", m.cfg.Host, err)
 	}
@@ -266,8 +272,12 @@ func (m *Manager) SetService(ctx context.Context, c driverstate.Caller, set driv
 	})
 }
 
-// takesVolumes reports whether our volume service is enabled.
+// takesVolumes reports whether our volume service and its cluster are enabled.
 func (m *Manager) takesVolumes(ctx context.Context) (bool, error) {
+	disabled, err := disabledClusters(ctx, m.db)
+	if err != nil || disabled[m.cfg.Cluster] {
+		return false, err
+	}
 	rows, err := m.db.ServiceGetAll(ctx)
 	for _, s := range rows {
 		if s.Binary == driverstate.BinaryVolume && s.Host == m.cfg.Host+volumeBackend {

@@ -66,7 +66,13 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 	v.Path = filepath.Join(m.cfg.VolumeDir, "volume-"+v.ID)
 	if !enabled {
 		v.Host, v.Status = "", driverstate.VolumeError // nobody was chosen for it
-		return v, m.db.VolumeCreate(ctx, v)
+		return v, m.db.Update(ctx, func(tx db.Tx) error {
+			if err := tx.VolumeCreate(ctx, v); err != nil {
+				return err
+			}
+			job := db.Job{VolumeID: v.ID, RequestID: c.RequestID, ProjectID: c.ProjectID}
+			return m.tell(ctx, tx, job, driverstate.MessageAllocateVolume, driverstate.MessageNoBackend)
+		})
 	}
 	if err := m.makeVolume(ctx, v); err != nil {
 		return nil, err
@@ -276,49 +282,6 @@ func (m *Manager) Volumes(ctx context.Context, c driverstate.Caller, allProjects
 		project = ""
 	}
 	return m.db.VolumeGetAll(ctx, project)
-}
-
-var deletable = []driverstate.VolumeStatus{driverstate.VolumeAvailable, driverstate.VolumeError, driverstate.VolumeErrorRestoring}
-
-// DeleteVolume removes a volume. The file of a managed one stays.
-func (m *Manager) DeleteVolume(ctx context.Context, c driverstate.Caller, id string) error {
-	v, err := m.visibleVolume(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	defer m.holdVolume(id)()
-	err = m.db.Update(ctx, func(tx db.Tx) error {
-		if v.Managed {
-			return destroyManaged(ctx, tx, id)
-		}
-		if v, err = tx.VolumeGet(ctx, id); err != nil {
-			return err
-		}
-		v.Status = driverstate.VolumeDeleting
-		if err := tx.VolumeUpdate(ctx, v, deletable...); err != nil {
-			return err
-		}
-		return m.claim(ctx, tx, v)
-	})
-	if errors.Is(err, driverstate.ErrConflict) {
-		return refuse("volume", id, driverstate.ErrInvalidStatus,
-			"Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.")
-	}
-	if err != nil || v.Managed {
-		return named(err, volumeNotFound(id))
-	}
-	return m.removeVolume(ctx, v)
-}
-
-func destroyManaged(ctx context.Context, tx db.Tx, id string) error {
-	v, err := tx.VolumeGet(ctx, id)
-	if err != nil {
-		return err
-	}
-	if err := tx.VolumeUpdate(ctx, v, deletable...); err != nil {
-		return err
-	}
-	return tx.VolumeDestroy(ctx, id)
 }
 
 // removeVolume ends the removal of a volume of the engine's own.

@@ -77,6 +77,13 @@ func (r rows) BackupCount(ctx context.Context, f driverstate.BackupFilter) (int,
 	return n, err
 }
 
+// BackupUsage sums up the live rows of a project.
+func (r rows) BackupUsage(ctx context.Context, projectID string) (count, gigabytes int64, err error) {
+	err = r.q.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM backups WHERE deleted = 0 AND project_id = ?", projectID).
+		Scan(&count, &gigabytes)
+	return count, gigabytes, err
+}
+
 // BackupGetAll returns one page of the live rows that f selects.
 func (r rows) BackupGetAll(ctx context.Context, f driverstate.BackupFilter) ([]*driverstate.Backup, error) {
 	where, args, ok := filter(f)

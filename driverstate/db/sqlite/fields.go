@@ -220,6 +220,28 @@ func serviceFields(s *driverstate.Service) []field {
 	}
 }
 
+var clusterTable = table{"clusters", []string{"name", "binary", "disabled", "disabled_reason", "created_at", "updated_at"}}
+
+func clusterFields(c *driverstate.Cluster) []field {
+	return []field{
+		text[string]{&c.Name}, text[driverstate.Binary]{&c.Binary}, flag{&c.Disabled}, text[string]{&c.DisabledReason},
+		stamp{&c.CreatedAt}, stamp{&c.UpdatedAt},
+	}
+}
+
+var messageTable = table{"messages", []string{
+	"id", "project_id", "request_id", "resource_type", "resource_uuid", "action_id", "detail_id", "message_level",
+	"created_at", "expires_at",
+}}
+
+func messageFields(m *driverstate.Message) []field {
+	return []field{
+		text[string]{&m.ID}, text[string]{&m.ProjectID}, text[string]{&m.RequestID}, text[string]{&m.ResourceType},
+		text[string]{&m.ResourceID}, text[driverstate.MessageAction]{&m.Action}, text[driverstate.MessageDetail]{&m.Detail},
+		text[string]{&m.Level}, stamp{&m.CreatedAt}, stamp{&m.ExpiresAt},
+	}
+}
+
 var workerTable = table{"workers", []string{
 	"id", "resource_type", "resource_id", "status", "service_id", "race_preventer", "updated_at",
 }}

@@ -154,3 +154,27 @@ func TestAFileOfANewerProgramIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
 	require.ErrorContains(t, err, "newer")
 }
+
+func TestAFileOfAnEarlierVersionIsMigrated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	d, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	require.NoError(t, err)
+	require.NoError(t, d.BackupCreate(t.Context(), &driverstate.Backup{ID: "kept", Status: driverstate.StatusAvailable}))
+	require.NoError(t, d.Close())
+	raw, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	for _, back := range []string{
+		"DROP TABLE clusters", "DROP TABLE messages", "DELETE FROM goose_db_version WHERE version_id = 2", "PRAGMA user_version = 2",
+	} {
+		_, err = raw.Exec(back)
+		require.NoError(t, err)
+	}
+	require.NoError(t, raw.Close())
+
+	now := open(t, path)
+	_, err = now.BackupGet(t.Context(), "kept")
+	require.NoError(t, err)
+	messages, err := now.MessageGetAll(t.Context(), "")
+	require.NoError(t, err)
+	assert.Empty(t, messages)
+}

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// table is a list that is short enough to be filtered, sorted and cut into
+// pages here.
+type table[T any] struct {
+	key        string // of the body, such as volumes
+	collection string // of its links, such as volumes/detail
+	resource   string // of an unknown marker
+	// tenant are the filters of one who is not admin.
+	tenant []string
+	// column is a column of a row as text; ok is false when there is no such
+	// column. It is asked of a zero row too.
+	column  func(row T, name string) (value string, ok bool)
+	created func(row T) time.Time
+	view    func(row T) object
+}
+
+// list answers q with those of the rows that it asks for. The rows are read
+// when the request is known to be sound.
+func (t table[T]) list(q *request, read func(allProjects bool) ([]T, error)) (int, any, error) {
+	p, err := q.readPage()
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := q.checkFilters(p.filters, t.tenant); err != nil {
+		return 0, nil, err
+	}
+	if err := t.checkSort(p.sort); err != nil {
+		return 0, nil, err
+	}
+	rows, err := read(p.allProjects)
+	if err != nil {
+		return 0, nil, err
+	}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row T) bool { return !t.matches(row, p.filters) })
+	t.sort(rows, p.sort)
+	total := len(rows)
+	if rows, err = t.page(rows, p); err != nil {
+		return 0, nil, err
+	}
+	items := make([]object, 0, len(rows))
+	last := ""
+	for _, row := range rows {
+		items, last = append(items, t.view(row)), t.id(row)
+	}
+	if !p.count {
+		total = 0
+	}
+	return http.StatusOK, q.listBody(t.key, t.collection, p, items, total, last), nil
+}
+
+func (t table[T]) id(row T) string {
+	id, _ := t.column(row, "id")
+	return id
+}
+
+func (t table[T]) matches(row T, filters map[string]string) bool {
+	for key, want := range filters {
+		name, like := strings.CutSuffix(key, "~")
+		have, ok := t.column(row, name)
+		if !ok || have != want && !(like && strings.Contains(have, want)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t table[T]) checkSort(keys []driverstate.SortKey) error {
+	var zero T
+	for _, k := range keys {
+		if _, ok := t.column(zero, k.Column); !ok && k.Column != "created_at" {
+			return invalidInput("Invalid sort key")
+		}
+	}
+	return nil
+}
+
+func (t table[T]) sort(rows []T, keys []driverstate.SortKey) {
+	ascending := len(keys) > 0 && keys[0].Ascending
+	keys = append(slices.Clone(keys),
+		driverstate.SortKey{Column: "created_at", Ascending: ascending},
+		driverstate.SortKey{Column: "id", Ascending: ascending})
+	slices.SortStableFunc(rows, func(a, b T) int {
+		for _, k := range keys {
+			order := t.compare(a, b, k.Column)
+			if !k.Ascending {
+				order = -order
+			}
+			if order != 0 {
+				return order
+			}
+		}
+		return 0
+	})
+}
+
+func (t table[T]) compare(a, b T, column string) int {
+	if column == "created_at" {
+		return t.created(a).Compare(t.created(b))
+	}
+	x, _ := t.column(a, column)
+	y, _ := t.column(b, column)
+	if column == "size" {
+		m, _ := strconv.ParseInt(x, 10, 64)
+		n, _ := strconv.ParseInt(y, 10, 64)
+		return cmp.Compare(m, n)
+	}
+	return cmp.Compare(x, y)
+}
+
+func (t table[T]) page(rows []T, p page) ([]T, error) {
+	if p.marker != "" {
+		at := slices.IndexFunc(rows, func(row T) bool { return t.id(row) == p.marker })
+		if at < 0 {
+			return nil, newFault(http.StatusNotFound, t.resource+" "+clip(p.marker)+" could not be found.")
+		}
+		rows = rows[at+1:]
+	}
+	rows = rows[min(p.offset, len(rows)):]
+	return rows[:min(p.limit, len(rows))], nil
+}

@@ -1,0 +1,118 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+var deletable = []driverstate.VolumeStatus{
+	driverstate.VolumeAvailable, driverstate.VolumeError, driverstate.VolumeErrorRestoring, "error_extending", "error_managing",
+}
+
+// DeleteVolume removes a volume. The file of a managed one stays.
+func (m *Manager) DeleteVolume(ctx context.Context, c driverstate.Caller, id string) error {
+	if _, err := m.visibleVolume(ctx, c, id); err != nil {
+		return err
+	}
+	defer m.holdVolume(id)()
+	v, err := m.acceptVolumeDelete(ctx, id, deletable)
+	if errors.Is(err, driverstate.ErrConflict) {
+		return refuse("volume", id, driverstate.ErrInvalidStatus,
+			"Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.")
+	}
+	if err != nil || v.Managed {
+		return err
+	}
+	return m.removeVolume(ctx, v)
+}
+
+// ForceDeleteVolume removes a volume in any status; admin only. Work on it is
+// stopped, and has failed. The file of a managed one stays.
+func (m *Manager) ForceDeleteVolume(ctx context.Context, c driverstate.Caller, id string) error {
+	if _, err := m.visibleVolume(ctx, c, id); err != nil {
+		return err
+	}
+	if err := allow(c, "volume_extension:volume_admin_actions:force_delete"); err != nil {
+		return err
+	}
+	defer m.holdVolume(id)()
+	v, stopped, err := m.acceptVolumeForceDelete(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, t := range stopped {
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+			return context.Cause(ctx) // the file goes when the next start cleans up
+		}
+	}
+	if v.Managed {
+		return nil
+	}
+	return m.removeVolume(ctx, v)
+}
+
+func (m *Manager) acceptVolumeForceDelete(ctx context.Context, id string) (*driverstate.Volume, []*task, error) {
+	m.accept.Lock()
+	defer m.accept.Unlock()
+	v, err := m.acceptVolumeDelete(ctx, id, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return v, m.cancelVolumeWork(id), nil
+}
+
+// acceptVolumeDelete makes a volume deleting if its status is one of from, or
+// any when that is empty. A managed one is gone when this returns.
+func (m *Manager) acceptVolumeDelete(ctx context.Context, id string, from []driverstate.VolumeStatus) (v *driverstate.Volume, err error) {
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		if v, err = tx.VolumeGet(ctx, id); err != nil {
+			return named(err, volumeNotFound(id))
+		}
+		v.Status = driverstate.VolumeDeleting
+		if err := tx.VolumeUpdate(ctx, v, from...); err != nil {
+			return err
+		}
+		if v.Managed {
+			return tx.VolumeDestroy(ctx, id)
+		}
+		return m.claim(ctx, tx, v)
+	})
+	return v, err
+}
+
+// ResetVolumeStatus writes the status of a volume, unseen; admin only. Work on
+// it goes on, and leaves the status alone then. (cinder/api/contrib/admin_actions.py
+// VolumeAdminController)
+func (m *Manager) ResetVolumeStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.VolumeStatus) error {
+	if _, err := m.visibleVolume(ctx, c, id); err != nil {
+		return err
+	}
+	if err := allow(c, "volume_extension:volume_admin_actions:reset_status"); err != nil {
+		return err
+	}
+	switch {
+	case to == driverstate.VolumeDeleting:
+		return driverstate.Fail(driverstate.ErrInvalidStatus, "Cannot reset-state to deleting")
+	case to == driverstate.VolumeInUse:
+		return driverstate.Fail(driverstate.ErrInvalidStatus, "Cannot reset-state to in-use because volume does not have any attachments.")
+	case !slices.Contains(driverstate.VolumeStatuses, to):
+		return driverstate.Fail(driverstate.ErrInvalidInput, "volume status "+string(to)+" is none")
+	}
+	return m.db.Update(ctx, func(tx db.Tx) error {
+		v, err := tx.VolumeGet(ctx, id)
+		if err != nil {
+			return named(err, volumeNotFound(id))
+		}
+		v.Status = to
+		if err := tx.VolumeUpdate(ctx, v); err != nil {
+			return err
+		}
+		return tx.WorkerDestroy(ctx, volumeResource, id)
+	})
+}
