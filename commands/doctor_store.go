@@ -151,7 +151,7 @@ func (sh *shelf) engine(verb string, ids ...string) step {
 
 // recovered is the directory of the records on their way from the engine to
 // the cloud.
-const recovered = "recovered-records"
+const recovered = "recovered-records/" // a directory, also for a single one
 
 // ofRowless judges a backup of the store that no row has.
 func (sh *shelf) ofRowless(m client.Manageable) finding {

@@ -35,7 +35,7 @@ func TestRowsAndStoreAreComparedInBothDirections(t *testing.T) {
 	}{
 		{"a row and its data", healthy().row("b", "available", time.Hour).holds("b", "whole"), "", nil},
 		{"data without a row", healthy().holds("b", "whole"), "no-row",
-			[]string{engine + "backup-manage b", engine + "backup-export --output recovered-records b", "cinder-go backup-import --from recovered-records"}},
+			[]string{engine + "backup-manage b", engine + "backup-export --output recovered-records/ b", "cinder-go backup-import --from recovered-records/"}},
 		{"part of one without a row", healthy().holds("b", "partial"), "no-row-partial", []string{engine + "backup-manageable-list -f json"}},
 		{"an orphan without a row", healthy().holds("b", "orphaned"), "no-row-orphaned", []string{engine + "backup-verify b"}},
 		{"a row without data, its neighbour there", healthy().row("a", "available", time.Hour).holds("a", "whole").row("b", "available", time.Hour),
@@ -52,8 +52,8 @@ func TestRowsAndStoreAreComparedInBothDirections(t *testing.T) {
 			w := healthy().row("b", "error", time.Hour).holds("b", "whole")
 			w.driver["b"] = "-"
 			return w
-		}(), "whole-but-error", []string{engine + "backup-manage b", engine + "backup-export --output recovered-records b",
-			"cinder-go backup-force-delete --yes b", "cinder-go backup-import --from recovered-records"}},
+		}(), "whole-but-error", []string{engine + "backup-manage b", engine + "backup-export --output recovered-records/ b",
+			"cinder-go backup-force-delete --yes b", "cinder-go backup-import --from recovered-records/"}},
 		{"rows of another driver", func() *ward {
 			w := healthy().row("b", "available", time.Hour)
 			w.driver["b"] = "swift"
