@@ -11,10 +11,10 @@ import (
 // (cinder/api/contrib/admin_actions.py BackupAdminController).
 func (s *server) backupAction(q *request) (int, any, error) {
 	id := q.vars["id"]
-	for name := range q.body.(map[string]any) { // exactly one
+	for name, value := range q.body.(map[string]any) { // exactly one
 		switch name {
-		case "os-force_delete": // its value is not looked at
-			return http.StatusAccepted, nil, s.ops.DeleteBackup(q.Context(), q.caller, id, true)
+		case "os-force_delete":
+			return s.forceDelete(q, id, value)
 		case "os-reset_status":
 			return s.resetStatus(q, id)
 		default:
@@ -22,6 +22,18 @@ func (s *server) backupAction(q *request) (int, any, error) {
 		}
 	}
 	return 0, nil, unknownAction("None")
+}
+
+// forceDelete wants an object as the value, where Cinder does not look at it: a
+// null deletes nothing. Who may not delete is told so first, as in Cinder.
+func (s *server) forceDelete(q *request, id string, value any) (int, any, error) {
+	if wrong := isObject(value); wrong != "" && q.caller.Admin {
+		if _, err := s.ops.Backup(q.Context(), q.caller, id); err != nil {
+			return 0, nil, err
+		}
+		return 0, nil, violation("os-force_delete", value, wrong)
+	}
+	return http.StatusAccepted, nil, s.ops.DeleteBackup(q.Context(), q.caller, id, true)
 }
 
 func (s *server) resetStatus(q *request, id string) (int, any, error) {

@@ -170,11 +170,9 @@ func keysOf(m map[string]any) []string {
 func TestActionsReachTheManager(t *testing.T) {
 	f := &fake{}
 	path := v3 + "/backups/" + backupID
-	for _, value := range []string{"null", "{}", `"x"`} {
-		r := send(t, serve(f), ask{method: "POST", path: path + "/action", body: `{"os-force_delete":` + value + `}`})
-		assert.Equal(t, http.StatusAccepted, r.StatusCode)
-		assert.True(t, f.force)
-	}
+	r := send(t, serve(f), ask{method: "POST", path: path + "/action", body: `{"os-force_delete":{}}`})
+	assert.Equal(t, http.StatusAccepted, r.StatusCode)
+	assert.True(t, f.force)
 	send(t, serve(f), ask{method: "DELETE", path: path})
 	assert.False(t, f.force)
 	send(t, serve(f), ask{method: "POST", path: path + "/action", body: `{"os-reset_status":{"status":"ERROR"}}`})
@@ -182,7 +180,16 @@ func TestActionsReachTheManager(t *testing.T) {
 	send(t, serve(f), ask{method: "POST", path: path + "/restore", body: `{"restore":{"volume_id":null,"name":" n "}}`})
 	assert.Equal(t, driverstate.RestoreRequest{Name: "n"}, f.restore)
 	assert.Equal(t, backupID, f.id)
-	assert.Equal(t, []string{"DeleteBackup", "DeleteBackup", "DeleteBackup", "DeleteBackup", "ResetBackupStatus", "RestoreBackup"}, f.called)
+	assert.Equal(t, []string{"DeleteBackup", "DeleteBackup", "ResetBackupStatus", "RestoreBackup"}, f.called)
+}
+
+func TestForceDeleteWantsAnObject(t *testing.T) {
+	for value, shown := range map[string]string{"null": "None", `"x"`: "x", "[]": "[]", "true": "True"} {
+		f := &fake{}
+		_, message := fault(t, send(t, serve(f), ask{method: "POST", path: v3 + "/backups/" + backupID + "/action", body: `{"os-force_delete":` + value + `}`}))
+		assert.Contains(t, message, "Invalid input for field/attribute os-force_delete. Value: "+shown)
+		assert.Equal(t, []string{"Backup"}, f.called, "it is looked for, and left")
+	}
 }
 
 func TestWrongBase64IsRefusedBeforeItIsRead(t *testing.T) {

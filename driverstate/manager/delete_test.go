@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"testing"
 
@@ -48,6 +49,37 @@ func TestDeleteIsRefused(t *testing.T) {
 		requireText(t, l.DeleteBackup(t.Context(), admin, child.ID, false), driverstate.ErrInvalidStatus, busy)
 	}
 	assert.NotEmpty(t, l.objects(child.ID))
+}
+
+// Cinder looks for dependents in the caller's project only: an admin deletes
+// the base of a tenant's chain there.
+func TestTheBaseOfAnotherProjectsChainIsKept(t *testing.T) {
+	l := newLab(t, nil)
+	base := l.managed(nil, image(64<<10, 1))
+	child := l.managed(base, image(64<<10, 2))
+	l.set(child.ID, driverstate.StatusAvailable, func(b *driverstate.Backup) { b.ProjectID = other })
+	l.set(base.ID, driverstate.StatusAvailable, func(b *driverstate.Backup) { b.NumDependentBackups = 0 }) // a counter that drifted
+	for _, send := range []func() (int, map[string]any){
+		func() (int, map[string]any) { return l.ask("admin", "DELETE", "backups/"+base.ID, "") },
+		func() (int, map[string]any) { return l.ask("tenant", "DELETE", "backups/"+base.ID, "") },
+		func() (int, map[string]any) {
+			return l.ask("admin", "POST", "backups/"+base.ID+"/action", `{"os-force_delete":{}}`)
+		},
+	} {
+		status, answer := send()
+		assert.Equal(t, http.StatusBadRequest, status)
+		assert.Equal(t, "Invalid backup: "+dependentsText, message(answer))
+	}
+	l.set(child.ID, driverstate.StatusError, nil)
+	status, _ := l.ask("admin", "DELETE", "backups/"+base.ID, "")
+	assert.Equal(t, http.StatusBadRequest, status, "in whatever status the dependent is")
+	assert.Equal(t, driverstate.StatusAvailable, l.row(base.ID).Status)
+	assert.NotEmpty(t, l.objects(base.ID))
+
+	status, answer := l.ask("admin", "POST", "backups/"+child.ID+"/action", `{"os-force_delete":null}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Equal(t, "Invalid input for field/attribute os-force_delete. Value: None. None is not of type 'object'", message(answer))
+	assert.NotNil(t, l.row(child.ID))
 }
 
 func TestDeleteOfAChildFreesItsParent(t *testing.T) {
