@@ -57,6 +57,7 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 		}
 		if up != nil || b.AvailabilityZone != m.cfg.AvailabilityZone {
 			b.Status, b.FailReason = driverstate.StatusError, "Service not found for creating backup."
+			b.Host, b.AvailabilityZone = "", r.AvailabilityZone // nobody has it
 			if err := tx.BackupCreate(ctx, b); err != nil {
 				return err
 			}

@@ -151,6 +151,7 @@ func TestABackupForAZoneWithoutAServiceIsError(t *testing.T) {
 	b := l.row(answer["backup"].(map[string]any)["id"].(string))
 	assert.Equal(t, driverstate.StatusError, b.Status)
 	assert.Equal(t, "Service not found for creating backup.", b.FailReason)
+	assert.Empty(t, b.Host, "nobody has it")
 	assert.Equal(t, driverstate.VolumeAvailable, l.volume(v.ID).Status)
 	require.NoError(t, l.DeleteBackup(t.Context(), tenant, b.ID, false))
 	assert.Nil(t, l.row(b.ID))
