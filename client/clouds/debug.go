@@ -85,7 +85,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // secretHeaders are told as masked, in their canonical spelling.
 var secretHeaders = []string{
-	"Authorization", "Cookie", "Set-Cookie", "X-Auth-Token", "X-Auth-Key", "X-Service-Token", "X-Storage-Token", "X-Subject-Token",
+	"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Auth-Token", "X-Auth-Key", "X-Service-Token", "X-Storage-Token", "X-Subject-Token",
 }
 
 func writeHeader(out *bytes.Buffer, side string, h http.Header) {

@@ -92,3 +92,49 @@ func TestDebugTellsWhatWentWrong(t *testing.T) {
 	require.Error(t, err)
 	assert.Contains(t, out.String(), "refused")
 }
+
+func TestDebugTellsNoSecretOfAnyWayToLogIn(t *testing.T) {
+	alone(t)
+	for name, change := range map[string]func(*Options){
+		"password":               func(o *Options) { o.Password = "HUSH" },
+		"token of a project":     func(o *Options) { o.Password, o.Token = "", "HUSH" },
+		"token as it is":         func(o *Options) { o.Password, o.ProjectName, o.Token = "", "", "HUSH" },
+		"token without Keystone": func(o *Options) { o.AuthType, o.Token, o.Endpoint = "admin_token", "HUSH", o.AuthURL },
+		"application credential": func(o *Options) {
+			o.Password, o.ApplicationCredentialID, o.ApplicationCredentialSecret = "", "c1", "HUSH"
+		},
+		"application credential by name": func(o *Options) {
+			o.Password, o.ApplicationCredentialName, o.ApplicationCredentialSecret = "", "robot", "HUSH"
+		},
+		"trust": func(o *Options) { o.Password, o.TrustID = "HUSH", "t1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeystone(t, httptest.NewServer)
+			k.anyToken = true
+			o := k.password()
+			change(&o)
+			var out bytes.Buffer
+			o.Debug = &out
+			require.NoError(t, reach(t, o))
+			told := out.String()
+			assert.NotContains(t, told, "HUSH")
+			assert.NotContains(t, told, "token-1", "that Keystone gave")
+			assert.Contains(t, told, "/backups\n")
+			assert.Contains(t, told, "> X-Auth-Token: ***\n")
+		})
+	}
+}
+
+func TestDebugTellsNoSecretOfALoginThatIsRefused(t *testing.T) {
+	alone(t)
+	k := newKeystone(t, httptest.NewServer)
+	k.refuse = http.StatusUnauthorized
+	var out bytes.Buffer
+	o := k.password()
+	o.Password, o.Debug = "HUSH", &out
+	err := reach(t, o)
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "HUSH")
+	assert.NotContains(t, out.String(), "HUSH")
+	assert.Contains(t, out.String(), "< 401 Unauthorized\n")
+}

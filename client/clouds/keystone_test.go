@@ -24,7 +24,11 @@ type keystone struct {
 	url     string
 	project string // of the token; empty for none
 	catalog []any
-	refuse  int // status of every login, if not 0
+	refuse  int              // status of every login, if not 0
+	cinder  http.HandlerFunc // answers what comes with the newest token; {} if nil
+
+	refuseNext []int // statuses of the next logins
+	anyToken   bool  // is good for Block Storage
 
 	mu     sync.Mutex
 	logins []map[string]any // bodies of the logins, below auth
@@ -65,11 +69,19 @@ func (k *keystone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/v3/auth/tokens":
 		k.seen = append(k.seen, r)
-		if r.Header.Get("X-Auth-Token") != k.token() {
+		if !k.anyToken && r.Header.Get("X-Auth-Token") != k.token() {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		if k.cinder != nil {
+			k.cinder(w, r)
+			return
+		}
 		fmt.Fprint(w, `{}`)
+		return
+	case len(k.refuseNext) > 0:
+		w.WriteHeader(k.refuseNext[0])
+		k.refuseNext = k.refuseNext[1:]
 		return
 	case k.refuse != 0:
 		w.WriteHeader(k.refuse)

@@ -79,6 +79,7 @@ func (t *tlsTransport) explain(host string, err error) error {
 		invalid x509.CertificateInvalidError
 		verify  *tls.CertificateVerificationError
 		sock    *net.OpError
+		foreign tls.RecordHeaderError
 	)
 	e := &TLSError{Host: host, err: err}
 	switch {
@@ -101,7 +102,7 @@ func (t *tlsTransport) explain(host string, err error) error {
 		if t.certified {
 			e.hint = "does it trust the authority of the client's certificate (--os-cert, OS_CERT)?"
 		}
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &foreign):
 		e.Text = fmt.Sprintf("%s does not speak TLS", host)
 		e.hint = "say http:// in place of https://"
 	default:
