@@ -3,10 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
-	"errors"
-	"net/http"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,20 +19,7 @@ func (c *Client) byColumn(ctx context.Context, column, value string) ([]Backup, 
 	if value == "" {
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, column+" is empty")
 	}
-	return c.byColumns(ctx, map[string]string{column: value})
-}
-
-func (c *Client) byColumns(ctx context.Context, columns map[string]string) ([]Backup, error) {
-	everywhere := true
-	k := call{method: http.MethodGet, path: []string{"backups", "detail"}, need: columnFilters, like: backupFields, resource: "backups"}
-	k.query = c.filters(&everywhere, columns, 0, "", nil)
-	list, err := pages[Backup](ctx, c, k, "backups", 0)
-	var refused *Error
-	if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
-		refused.kind = driverstate.ErrForbidden
-		refused.Message = "only an admin can ask for this (" + strings.TrimSuffix(refused.Message, ".") + ")"
-	}
-	return list, err
+	return c.BackupsWhere(ctx, map[string]string{column: value})
 }
 
 // Dependents returns the backups that stand on the backup id: those whose
@@ -90,7 +74,7 @@ func (c *Client) has(ctx context.Context, id, column, value string) (bool, error
 	if err := checkID("backup", id); err != nil {
 		return false, err
 	}
-	list, err := c.byColumns(ctx, map[string]string{"id": id, column: value})
+	list, err := c.BackupsWhere(ctx, map[string]string{"id": id, column: value})
 	return slices.ContainsFunc(list, func(b Backup) bool { return b.ID == id }), err
 }
 

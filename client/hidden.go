@@ -18,7 +18,16 @@ func (c *Client) BackupsWhere(ctx context.Context, columns map[string]string) ([
 	if len(columns) == 0 {
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, "no column is given")
 	}
-	return c.byColumns(ctx, columns)
+	everywhere := true
+	k := call{method: http.MethodGet, path: []string{"backups", "detail"}, need: columnFilters, like: backupFields, resource: "backups"}
+	for column := range columns {
+		if strings.HasSuffix(column, "~") {
+			k.need = likeFilters
+		}
+	}
+	k.query = c.filters(&everywhere, columns, 0, "", nil)
+	list, err := pages[Backup](ctx, c, k, "backups", 0)
+	return list, adminOnly(err)
 }
 
 // What cinder-volume calls what it makes for a backup of a volume that is in

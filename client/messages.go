@@ -10,7 +10,7 @@ import (
 )
 
 // Message is what Cinder tells a user of an operation that failed after it was
-// accepted. It belongs to the project of the request, and expires.
+// accepted. It expires.
 type Message struct {
 	ID              string    `json:"id"`
 	EventID         string    `json:"event_id"`
@@ -43,8 +43,8 @@ type MessageListOpts struct {
 // messageFilters is the version from which messages can be filtered.
 const messageFilters = 5
 
-// ListMessages returns all messages that o selects, the newest first. Only the
-// messages of the caller's own project are ever shown.
+// ListMessages returns all messages that o selects, the newest first. Zed lists
+// those of every project to everybody; others list the caller's own.
 func (c *Client) ListMessages(ctx context.Context, o MessageListOpts) ([]Message, error) {
 	k := call{method: http.MethodGet, path: []string{"messages"}, need: messageFilters, resource: "messages"}
 	k.query = url.Values{"sort": {"created_at:desc"}}

@@ -168,6 +168,9 @@ func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
 			r.outcome, r.detail = skipped, "dry run: would become "+string(o.state)
 		default:
 			r.outcome = changed
+			if b.Status == driverstate.StatusRestoring {
+				r.warnings = append(r.warnings, "a restore is under way: its volume is left half written, in error or restoring-backup; cinder-go doctor names it")
+			}
 			o.reset(ctx, c, &services, b, &r)
 		}
 		return r

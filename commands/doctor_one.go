@@ -185,9 +185,6 @@ func (s *sight) lookAtHostOf(ctx context.Context, c doctorClient, b client.Backu
 	})
 }
 
-// driverModules are the drivers that a row may name (cinder/backup/drivers).
-var driverModules = []string{"posix", "nfs", "glusterfs", "swift", "s3", "gcs", "google", "ceph", "tsm"}
-
 // lookAtTaken finds whether the row of b names a driver.
 func (s *sight) lookAtTaken(ctx context.Context, c doctorClient, b client.Backup) {
 	named, err := c.BackupsWhere(ctx, map[string]string{"id": b.ID, "service~": ""})

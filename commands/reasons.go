@@ -104,6 +104,7 @@ func absence(state hostState, s client.Service, now time.Time) string {
 // accepted and did not happen; empty when nothing can. It only looks, and what
 // it may not see it leaves out.
 func why(ctx context.Context, c rowClient, id string, now time.Time) string {
+	asked := "" // the host that answers for the row, where there are others
 	if taken, err := c.HasService(ctx, id); err == nil && !taken {
 		return "no backup service ever took it, as its row names no driver: Cinder accepts a reset of such a row and does nothing; cinder-go backup-force-delete " + id + " removes it"
 	}
@@ -115,10 +116,31 @@ func why(ctx context.Context, c rowClient, id string, now time.Time) string {
 			if text := absence(state, s, now); text != "" {
 				return text
 			}
+			if state == hostUp && len(h.up) > 1 {
+				asked = s.Host
+			}
 		}
 	}
 	if list, err := c.ListMessages(ctx, client.MessageListOpts{ResourceID: id, Limit: 1}); err == nil && len(list) > 0 {
 		return "the cloud's message of " + list[0].CreatedAt.Format(time.RFC3339) + ": " + list[0].UserMessage
+	}
+	if driver := driverOf(ctx, c, id); asked != "" && driver != "" {
+		return fmt.Sprintf("host %s was asked, which does nothing when its driver is not the row's, %s; its log says more", asked, driver)
+	}
+	return ""
+}
+
+// driverModules are the drivers that a row may name, by their modules
+// (cinder/backup/drivers, of all releases).
+var driverModules = []string{"posix", "nfs", "glusterfs", "swift", "s3", "gcs", "google", "ceph", "tsm"}
+
+// driverOf is the module of the driver that the row of the backup id names;
+// empty when it is not known.
+func driverOf(ctx context.Context, c rowClient, id string) string {
+	for _, module := range driverModules {
+		if is, err := c.IsOfDriver(ctx, id, "."+module); err == nil && is {
+			return module
+		}
 	}
 	return ""
 }

@@ -63,15 +63,12 @@ func timeInPrefix(members map[string]any) string {
 	return t.Format(time.RFC3339)
 }
 
-// cinderDrivers are the modules of the drivers that some release of Cinder had.
-var cinderDrivers = []string{"posix", "nfs", "glusterfs", "swift", "s3", "gcs", "google", "ceph", "tsm"}
-
 // checkService refuses a driver class that is none: Cinder gives a record to
 // the first service whose class begins with these words.
 func checkService(class string) error {
 	parts := strings.Split(class, ".")
 	ours := parts[0] == "cinder" || strings.HasPrefix("cinder.", class)
-	if ours && (len(parts) < 4 || !slices.Contains(cinderDrivers, parts[3])) {
+	if ours && (len(parts) < 4 || !slices.Contains(driverModules, parts[3])) {
 		return driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf(
 			"backup_service %q is no driver: it looks like cinder.backup.drivers.posix.PosixBackupDriver", class))
 	}

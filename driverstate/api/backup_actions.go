@@ -24,10 +24,11 @@ func (s *server) backupAction(q *request) (int, any, error) {
 	return 0, nil, unknownAction("None")
 }
 
-// forceDelete wants an object as the value, where Cinder does not look at it: a
-// null deletes nothing. Who may not delete is told so first, as in Cinder.
+// forceDelete wants an object as the value, or null, which python-cinderclient
+// sends; Cinder does not look at it. Who may not delete is told so first, as in
+// Cinder.
 func (s *server) forceDelete(q *request, id string, value any) (int, any, error) {
-	if wrong := isObject(value); wrong != "" && q.caller.Admin {
+	if wrong := isObject(value); value != nil && wrong != "" && q.caller.Admin {
 		if _, err := s.ops.Backup(q.Context(), q.caller, id); err != nil {
 			return 0, nil, err
 		}
