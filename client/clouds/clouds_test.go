@@ -250,7 +250,7 @@ func TestARefusedLoginIsToldWithoutItsAnswer(t *testing.T) {
 	k := newKeystone(t, httptest.NewServer)
 	k.refuse = http.StatusUnauthorized
 	_, err := Connect(t.Context(), k.password())
-	assert.EqualError(t, err, "login of ann at "+k.url+"/v3: refused; check the password or secret, and the domains of user and project")
+	assert.EqualError(t, err, "login of ann at "+k.url+"/v3: refused; check the password or secret, the project, and the domains of both")
 	assert.True(t, gophercloud.ResponseCodeIs(err, http.StatusUnauthorized), "for who wants to tell kinds apart")
 	var s *SettingsError
 	assert.False(t, errors.As(err, &s))

@@ -52,7 +52,7 @@ func loginError(a *gophercloud.AuthOptions, err error) error {
 		text = strings.ToLower(http.StatusText(answer.Actual))
 		switch {
 		case answer.Actual == http.StatusUnauthorized, answer.Actual == http.StatusNotFound && fromKeystone(answer.Body):
-			text, hint = "refused", "check the password or secret, and the domains of user and project"
+			text, hint = "refused", "check the password or secret, the project, and the domains of both"
 			switch {
 			case a.TokenID != "":
 				hint = "it may have expired: get another"

@@ -85,7 +85,7 @@ func TestALoginThatIsRefusedLaterIsSaid(t *testing.T) {
 	k.refuse = http.StatusUnauthorized
 	_, err := c.ShowBackup(t.Context(), backupID)
 	require.ErrorIs(t, err, driverstate.ErrForbidden)
-	assert.EqualError(t, err, "backup "+backupID+": login of ann at "+k.url+"/v3: refused; check the password or secret, and the domains of user and project (HTTP 401)")
+	assert.EqualError(t, err, "backup "+backupID+": login of ann at "+k.url+"/v3: refused; check the password or secret, the project, and the domains of both (HTTP 401)")
 	k.refuse = http.StatusInternalServerError
 	err = c.DeleteBackup(t.Context(), backupID)
 	require.ErrorIs(t, err, driverstate.ErrUnavailable, "the login may succeed at another time")
