@@ -8,7 +8,8 @@ LDFLAGS := -s -w -X $(PKG)/commands.version=$(VERSION) -X $(PKG)/commands.commit
 FUZZTIME ?= 20s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test race lint fmt tidy-check check cover bench fuzz drill docs snapshot clean
+.PHONY: help build test race lint fmt tidy-check check cover bench fuzz drill docs snapshot clean \
+	cloud-up test-cloud cloud-down cloud-status
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,18 @@ fuzz: ## every fuzz target, FUZZTIME each (default 20s)
 
 drill: build ## rehearse the recovery of a lost database
 	bin/cinder-go drill
+
+cloud-up: ## a real Cinder cloud on this machine (Debian 12, root; see testdata/cloud)
+	testdata/cloud/up
+
+test-cloud: ## the scripts of testdata/cloud against it
+	CINDER_GO_REQUIRE_CLOUD=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 40m -run Cloud ./commands
+
+cloud-status: ## what of it runs
+	testdata/cloud/status
+
+cloud-down: ## stop it and delete its state
+	testdata/cloud/down --wipe
 
 docs: ## man pages, completions and the exit-code page, in dist-docs
 	$(GO) run ./cmd/gen-docs dist-docs

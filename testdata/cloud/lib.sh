@@ -94,7 +94,7 @@ wait_for() { # wait_for NAME COMMAND...: until the command succeeds, as long as 
 # --- the services of the cloud by name
 full_name() { # full_name NAME: vol1 is cinder-volume-vol1, bak-posix is cinder-backup-bak-posix
   case $1 in
-  mariadb | rabbit | memcached | keystone | swift-proxy | swift-account | swift-container | swift-object | cinder-*) echo "$1" ;;
+  mariadb | epmd | rabbit | memcached | keystone | swift-proxy | swift-account | swift-container | swift-object | cinder-*) echo "$1" ;;
   vol1 | vol2 | solo) echo "cinder-volume-$1" ;;
   *) echo "cinder-backup-$1" ;;
   esac
@@ -118,6 +118,8 @@ launch() { # launch NAME: starts it unless it lives; ready says when it works
       --bind-address=127.0.0.1 --port=$db_port --pid-file="$dir/mysql/m.pid" --innodb-flush-log-at-trx-commit=2 \
       --max-connections=500 --character-set-server=utf8mb3
     ;;
+  # RabbitMQ would start one by itself, which no pid file knows.
+  epmd) start epmd env ERL_EPMD_ADDRESS=127.0.0.1 setpriv --reuid=rabbitmq --regid=rabbitmq --clear-groups epmd -port $epmd_port ;;
   rabbit)
     start rabbit env RABBITMQ_NODENAME="cloud$base@localhost" RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 \
       RABBITMQ_NODE_PORT=$mq_port RABBITMQ_DIST_PORT=$mqdist_port ERL_EPMD_PORT=$epmd_port ERL_EPMD_ADDRESS=127.0.0.1 \
@@ -159,6 +161,7 @@ ready() { # ready NAME: does it work, and may others rely on it?
   local count offset other
   case $1 in
   mariadb) mariadb-admin --no-defaults -uroot -S "$dir/mysql/mysql.sock" ping ;;
+  epmd) port $epmd_port ;;
   rabbit) port $mq_port ;;
   memcached) port $memcached_port ;;
   keystone) answers "$keystone/v3" ;;
