@@ -1,0 +1,97 @@
+package commands
+
+// verbLines is the table of verbs: success and each error case that a real
+// Cinder was seen to answer.
+func verbLines() []verbLine {
+	all := func(code int) [places]int { return [places]int{code, code, code} }
+	keystone := func(code int) [places]int { return [places]int{code, na, na} }
+	clouds := func(code int) [places]int { return [places]int{code, code, na} }
+	return []verbLine{
+		// Look.
+		{typed: "backup-list", want: all(0)},
+		{typed: "backup-list --all-projects --volume $VOL -f json", want: clouds(0)},
+		{typed: "backup-list --status broken", want: all(2), says: "no backup status"},
+		{typed: "backup-list --filters nonsense=1", want: all(2), says: "no column"},
+		{typed: "backup-list", user: "demo", want: keystone(0)},
+		{typed: "backup-list", user: "wrong", want: keystone(7), says: "refused"},
+		{typed: "backup-list", user: "nobody", want: keystone(8), says: "refused"},
+		{typed: "backup-show $FULL", want: all(0)},
+		{typed: "backup-show $ABSENT", want: all(5), says: "not found"},
+		{typed: "backup-show $FULL", user: "demo", want: keystone(5), says: "not found"},
+		{typed: "backup-chain $FULL", want: all(0)},
+		{typed: "backup-chain $ABSENT", want: all(5)},
+		{typed: "service-list", want: all(0)},
+		{typed: "service-list", user: "demo", want: keystone(7), says: "admin"},
+		{typed: "volume-list", want: all(0)},
+		{typed: "volume-show $VOL", want: clouds(0)},
+		{typed: "volume-show $ABSENT", want: all(5)},
+		{typed: "snapshot-list", want: all(0)},
+		{typed: "cluster-list", want: all(0)},
+		{typed: "cluster-list", user: "demo", want: keystone(7)},
+		{typed: "message-list", want: all(0)},
+		{typed: "doctor $STUCK", want: clouds(1)},
+		{typed: "doctor $ABSENT", want: all(5)},
+
+		// Repair.
+		{typed: "backup-reset-state $BAD", want: all(2), says: "--state is needed"},
+		{typed: "backup-reset-state --state creating $BAD", want: all(2)},
+		{typed: "backup-reset-state --state error $ABSENT", want: all(5)},
+		{typed: "backup-reset-state --state error $THEIRS", user: "demo", want: keystone(7)},
+		{typed: "backup-reset-state --state error --dry-run $STUCK", want: clouds(0), says: "would become error"},
+		{typed: "backup-reset-state --state error $STUCK", want: clouds(0), says: "1 changed"},
+		{typed: "backup-reset-state --state error $STUCK", want: clouds(0), says: "1 unchanged"},
+		{typed: "backup-reset-state --state available $BAD", want: [places]int{0, 0, 4}, says: "did not look at the data"},
+		{typed: "backup-reset-state --state error --name nobody-*", want: all(0), says: "0 selected"},
+		{typed: "backup-delete $OTHER", want: all(2), says: "--yes"},
+		{typed: "backup-delete --yes $ABSENT", want: all(5)},
+		{typed: "backup-delete --yes $FULL", want: all(6), says: "stand"},
+		{typed: "backup-force-delete --yes $FULL", want: all(6), says: "--cascade"},
+		{typed: "backup-force-delete --yes $THEIRS", user: "demo", want: keystone(7)},
+		{typed: "backup-force-delete --yes --cascade --max 1 $FULL", want: all(6), says: "nothing was done"},
+		{typed: "backup-force-delete --dry-run --cascade $FULL", want: all(0), says: "would be deleted"},
+		{typed: "backup-force-delete --yes $STUCK", want: clouds(0), says: "1 changed"},
+		{typed: "volume-reset-state --state error $VOL2", want: clouds(0)},
+		{typed: "volume-reset-state --state available $VOL2", want: clouds(0)},
+		{typed: "volume-reset-state --state available $ABSENT", want: all(5)},
+		{typed: "service-disable --reason test solo@file cinder-volume", want: clouds(0)},
+		{typed: "service-enable solo@file cinder-volume", want: clouds(0)},
+		{typed: "service-enable solo@file cinder-volume", user: "demo", want: keystone(7)},
+		{typed: "service-enable nowhere cinder-backup", want: all(5)},
+		{typed: "workers-cleanup --dry-run", want: all(0)},
+		{typed: "workers-cleanup", want: all(0)},
+		{typed: "workers-cleanup --host nowhere@file", want: all(5), says: "nowhere@file"},
+		{typed: "workers-cleanup --binary cinder-backup", want: all(2)},
+		{typed: "workers-cleanup --resource-type Backup", want: all(2)},
+		{typed: "workers-cleanup", user: "demo", want: keystone(7)},
+
+		// Recover.
+		{typed: "backup-export $FULL", want: all(0), says: "backup_url"},
+		{typed: "backup-export $ABSENT", want: all(5)},
+		{typed: "backup-export $THEIRS", user: "demo", want: keystone(7)},
+		{typed: "backup-import --from $RECORD", want: all(0), says: "1 unchanged"},
+		{typed: "backup-import --from $GARBAGE", want: all(9)},
+		{typed: "backup-import --from $DIR/absent.jsonl", want: all(1)},
+		{typed: "backup-import --from $RECORD", user: "demo", want: keystone(7)},
+		{typed: "backup-restore $ABSENT --name x", want: all(5)},
+		{typed: "backup-restore $OTHER --volume $VOL2", want: clouds(2), says: "--yes"},
+		{typed: "backup-restore --yes $OTHER --volume $VOL2", want: clouds(0)},
+		{typed: "backup-restore $FULL --name $U-x", user: "demo", want: keystone(5)},
+		{typed: "backup-restore $OTHER --to $DIR/image.raw", want: [places]int{1, 1, 0}, says: "--to works on the engine"},
+		{typed: "backup-verify $OTHER", want: [places]int{1, 1, 0}, says: "engine"},
+		{typed: "backup-manageable-list", want: [places]int{1, 1, 0}, says: "engine"},
+		{typed: "backup-manage $OTHER", want: [places]int{1, 1, 0}, says: "engine"},
+
+		// Everyday.
+		{typed: "backup-create $ABSENT", want: all(5)},
+		{typed: "backup-create $VOL2 --name $U-made", want: clouds(0)},
+		{typed: "backup-create $VOL2 --incremental --name $U-made2", want: clouds(0)},
+		{typed: "backup-update $OTHER --name $U-other2", want: all(0)},
+		{typed: "backup-update $ABSENT --name x", want: all(5)},
+		{typed: "volume-create 1 --name $U-new", want: clouds(0)},
+		{typed: "volume-delete --yes $U-new", want: clouds(0)},
+		{typed: "volume-delete --yes $ABSENT", want: all(5)},
+		{typed: "backup-delete --yes $OTHER", want: all(0), says: "1 changed"},
+		{typed: "backup-import --from $RECORD", want: [places]int{0, 0, 4}, says: "."},
+		{typed: "backup-delete --yes --cascade $FULL", want: all(0), says: "cascade adds"},
+	}
+}
