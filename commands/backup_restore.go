@@ -43,6 +43,7 @@ type restoreOptions struct {
 	name      string
 	sel       selectionFlags
 	guard     guardFlags
+	par       parallelFlags
 	proof     proof
 	// oneAccount: Swift keeps the backups of all projects in one account.
 	oneAccount bool
@@ -93,6 +94,7 @@ volumes. A file that holds data is refused without --overwrite.`,
 	o.wait.addFlags(fs, 0)
 	o.sel.addFilters(fs, "of-volume", "named")
 	o.guard.addFlags(fs)
+	o.par.addFlags(fs)
 	addSingleAccount(fs, &o.oneAccount)
 	fs.StringVar(&o.to, "to", "", "`FILE|DEVICE|-` to write the image to (engine)")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "with --to: the file may hold data, which is replaced")
@@ -133,7 +135,7 @@ func (o *restoreOptions) check(f *Factory, args []string) (err error) {
 		return err
 	}
 	o.remote, o.proof = !f.g.standalone, f.proof()
-	return first(o.wait.check(&f.g), o.guard.check(), o.sel.check(&f.g, args))
+	return first(o.wait.check(&f.g), o.guard.check(), o.par.check(), o.sel.check(&f.g, args))
 }
 
 func restoreColumns() []output.Column {
@@ -167,19 +169,26 @@ func runBackupRestore(ctx context.Context, o *restoreOptions) error {
 			return err
 		}
 	}
-	for _, b := range backups {
+	rows, numbers := make([][]any, len(backups)), make([]int, len(backups))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	forEach(ctx, o.par.n, numbers, items, func(ctx context.Context, i int) result {
+		b := backups[i]
 		r := result{id: b.ID, name: nameOf(b), outcome: changed, before: &b}
-		var row []any
-		if r.err = first(wrong[b.ID], restorable(b)); r.err == nil && o.guard.dryRun {
+		if r.err = first(ctx.Err(), wrong[b.ID], restorable(b)); r.err == nil && o.guard.dryRun {
 			r.outcome = skipped
 		} else if r.err == nil {
+			var row []any
 			if row, r.err = o.restore(ctx, c, b); r.err == nil {
-				view.Rows = append(view.Rows, row)
+				rows[i] = row
 			}
 		}
-		items.add(r)
-		if ctx.Err() != nil {
-			return ctx.Err()
+		return r
+	})
+	for _, row := range rows {
+		if row != nil {
+			view.Rows = append(view.Rows, row)
 		}
 	}
 	if o.to != "-" && len(view.Rows) > 0 {

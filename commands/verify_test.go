@@ -60,7 +60,7 @@ func TestManageableListWithVerifyReadsWhatLooksWhole(t *testing.T) {
 }
 
 func restoreOn(f *fake, b *bench) *restoreOptions {
-	return &restoreOptions{con: b.con, print: b.print, now: func() time.Time { return day(9) }, remote: true,
+	return &restoreOptions{con: b.con, print: b.print, par: parallelFlags{1}, now: func() time.Time { return day(9) }, remote: true,
 		confirm: func(what string, n int) error { return confirm(&fakePrompt{}, false, what, n) },
 		client:  func(context.Context) (restoreClient, error) { return f, nil }}
 }
