@@ -92,6 +92,10 @@ func verbLines() []verbLine {
 		{typed: "volume-delete --yes $ABSENT", want: all(5)},
 		{typed: "backup-delete --yes $OTHER", want: all(0), says: "1 changed"},
 		{typed: "backup-import --from $RECORD", want: [places]int{0, 0, 4}, says: "."},
+		{typed: "backup-create $THEIRVOL --name $U-theirs2", user: "demo", want: keystone(0)},
+		{typed: "backup-restore $THEIRS --name $U-theirs3", user: "demo", want: keystone(0)},
+		{typed: "doctor", user: "demo", want: keystone(7), says: "not permitted|admin"},
+		{typed: "backup-delete --yes $THEIRS", user: "demo", want: keystone(0), says: "1 changed"},
 		{typed: "backup-delete --yes --cascade $FULL", want: all(0), says: "cascade adds"},
 	}
 }

@@ -2,13 +2,7 @@ package commands
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"io"
 	"os"
-	"os/exec"
-	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -54,33 +48,8 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("CINDER_GO_STANDALONE", "1")
 				ts.Setenv("CINDER_GO_STORE", "posix://"+dir)
 			},
-			// exits CODE COMMAND... wants this exit code.
-			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
-				want, err := strconv.Atoi(args[0])
-				ts.Check(err)
-				got := 0
-				var failed *exec.ExitError
-				if err := ts.Exec(args[1], args[2:]...); errors.As(err, &failed) {
-					got = failed.ExitCode()
-				} else {
-					ts.Check(err)
-				}
-				if got != want {
-					ts.Fatalf("exit code %d, want %d\n%s", got, want, ts.ReadFile("stderr"))
-				}
-			},
-			// sha256 FILE HEX compares.
-			"sha256": func(ts *testscript.TestScript, neg bool, args []string) {
-				file, err := os.Open(ts.MkAbs(args[0]))
-				ts.Check(err)
-				defer file.Close()
-				sum := sha256.New()
-				_, err = io.Copy(sum, file)
-				ts.Check(err)
-				if got := hex.EncodeToString(sum.Sum(nil)); got != args[1] {
-					ts.Fatalf("%s has SHA-256 %s, want %s", args[0], got, args[1])
-				}
-			},
+			"exits":  cmdExits,
+			"sha256": cmdSHA256,
 		},
 	})
 }
