@@ -104,13 +104,14 @@ func (s *sight) lookAtOne(ctx context.Context, c doctorClient, p *patient) error
 	s.oneOnly = true
 	s.restoresTo, s.untaken = map[string][]client.Backup{}, map[string]bool{}
 	s.hostOf, s.hostless = map[string]string{}, map[string]bool{}
+	rivals := s.rivals(b)
 	each(ctx, s, []func(context.Context){
 		func(ctx context.Context) {
 			s.lookAtServices(ctx, c)
-			each(ctx, s, s.rivals(b), func(ctx context.Context, b client.Backup) { s.lookAtHostOf(ctx, c, b) })
+			each(ctx, s, rivals, func(ctx context.Context, b client.Backup) { s.lookAtHostOf(ctx, c, b) })
 		},
 		func(ctx context.Context) {
-			each(ctx, s, s.rivals(b), func(ctx context.Context, b client.Backup) { s.lookAtTaken(ctx, c, b) })
+			each(ctx, s, rivals, func(ctx context.Context, b client.Backup) { s.lookAtTaken(ctx, c, b) })
 			p.driver = s.lookAtDriverOf(ctx, c, b)
 		},
 		func(ctx context.Context) {

@@ -76,9 +76,9 @@ func TestTheBaseOfAnotherProjectsChainIsKept(t *testing.T) {
 	assert.Equal(t, driverstate.StatusAvailable, l.row(base.ID).Status)
 	assert.NotEmpty(t, l.objects(base.ID))
 
-	status, answer := l.ask("admin", "POST", "backups/"+child.ID+"/action", `{"os-force_delete":null}`)
+	status, answer := l.ask("admin", "POST", "backups/"+child.ID+"/action", `{"os-force_delete":"x"}`)
 	assert.Equal(t, http.StatusBadRequest, status)
-	assert.Equal(t, "Invalid input for field/attribute os-force_delete. Value: None. None is not of type 'object'", message(answer))
+	assert.Equal(t, "Invalid input for field/attribute os-force_delete. Value: x. 'x' is not of type 'object'", message(answer))
 	assert.NotNil(t, l.row(child.ID))
 }
 
