@@ -5,6 +5,7 @@ package commands
 func verbLines() []verbLine {
 	all := func(code int) [places]int { return [places]int{code, code, code} }
 	keystone := func(code int) [places]int { return [places]int{code, na, na} }
+	noauth := func(code int) [places]int { return [places]int{na, code, na} }
 	clouds := func(code int) [places]int { return [places]int{code, code, na} }
 	return []verbLine{
 		// Look.
@@ -31,6 +32,11 @@ func verbLines() []verbLine {
 		{typed: "message-list", want: all(0)},
 		{typed: "doctor $STUCK", want: clouds(1)},
 		{typed: "doctor $ABSENT", want: all(5)},
+		{typed: "backup-list", user: "old", want: noauth(0)},
+		{typed: "backup-show $FULL", user: "old", want: noauth(0)},
+		{typed: "backup-list --host bak-posix", user: "old", want: noauth(0)},
+		{typed: "workers-cleanup", user: "old", want: noauth(1), says: `needs microversion 3\.24 .*offers up to 3\.20`},
+		{typed: "backup-chain $FULL", user: "old", want: noauth(1), says: `3\.31`},
 
 		// Repair.
 		{typed: "backup-reset-state $BAD", want: all(2), says: "--state is needed"},

@@ -5,6 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,7 +57,8 @@ func TestCloudVerbs(t *testing.T) {
 			}
 		})
 	}
-	if os.Getenv("CINDER_GO_UPDATE") != "" && !t.Failed() {
+	whole := len(cells[onKeystone])+len(cells[onNoAuth])+len(cells[onEngine]) == places*len(lines) // none was left out by -run
+	if os.Getenv("CINDER_GO_UPDATE") != "" && whole && !t.Failed() {
 		require.NoError(t, os.WriteFile("../docs/verbs.md", verbTable(lines, cells), 0o644))
 	}
 }
@@ -83,7 +89,7 @@ func (s *verbStage) typeLine(t *testing.T, line verbLine, place int) string {
 		return fmt.Sprintf("**%d**", got)
 	}
 	told := out.String() + errOut.String()
-	if line.says != "" && want == line.want[onKeystone] {
+	if line.says != "" && (want == line.want[onKeystone] || user != "admin") {
 		assert.Regexp(t, line.says, told, line.typed)
 	}
 	cell := fmt.Sprint(got)
@@ -150,6 +156,7 @@ func newVerbStage(t *testing.T, c *cloud, place int) *verbStage {
 	}
 	stage.env["admin"] = env(who)
 	if place == onNoAuth {
+		stage.env["old"] = map[string]string{"HOME": t.TempDir(), "OS_ENDPOINT": oldRelease(t, c.vars["CLOUD_NOAUTH_URL"])}
 		// It asks any service, whatever its driver: there shall be one alone.
 		for _, host := range []string{"bak-swift", "bak-s3"} {
 			code, _, errOut := invoke(t, stage.env["admin"], "service-disable", host, "cinder-backup")
@@ -178,6 +185,39 @@ func newVerbStage(t *testing.T, c *cloud, place int) *verbStage {
 	stage.record(t)
 	return stage
 }
+
+// oldRelease is the API at target as far as a release of Cinder had it that
+// offers microversions up to 3.20 (Ocata had 3.27).
+func oldRelease(t *testing.T, target string) string {
+	t.Helper()
+	to, err := url.Parse(target)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: to.Scheme, Host: to.Host})
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if !strings.HasSuffix(r.Request.URL.Path, "/v3/") && r.Request.URL.Path != "/" {
+			return nil
+		}
+		text, err := io.ReadAll(r.Body)
+		text = offered.ReplaceAll(text, []byte(`"version": "3.20"`))
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+		r.Header.Set("Content-Length", fmt.Sprint(len(text)))
+		return err
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		minor := 0
+		if _, err := fmt.Sscanf(r.Header.Get("OpenStack-API-Version"), "volume 3.%d", &minor); err == nil && minor > 20 {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotAcceptable)
+			fmt.Fprintf(w, `{"computeFault": {"code": 406, "message": "Version 3.%d is not supported by the API. Minimum is 3.0 and maximum is 3.20."}}`, minor)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + to.Path
+}
+
+var offered = regexp.MustCompile(`"version": "3\.\d+"`)
 
 // onEngine makes the engine's database from the store.
 func (s *verbStage) onEngine(t *testing.T) {
@@ -217,6 +257,8 @@ func verbTable(lines []verbLine, cells [places][]string) []byte {
 			typed += " as a tenant"
 		case "wrong":
 			typed += " with a wrong password"
+		case "old":
+			typed += " on a cloud that offers 3.20"
 		case "nobody":
 			typed += " with nobody listening"
 		}
