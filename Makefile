@@ -37,8 +37,9 @@ cover: ## test coverage, in coverage.out
 	$(GO) test -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -1
 
-bench: ## benchmarks of every package
+bench: build ## benchmarks of every package, and of the clients if a cloud is up
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) run ./testdata/bench/clients bin/cinder-go
 
 fuzz: ## every fuzz target, FUZZTIME each (default 20s)
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' client commands driverstate | xargs -n1 dirname | sort -u); do \
