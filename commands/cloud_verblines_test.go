@@ -36,6 +36,8 @@ func verbLines() []verbLine {
 		{typed: "backup-show $FULL", user: "old", want: noauth(0)},
 		{typed: "backup-list --host bak-posix", user: "old", want: noauth(0)},
 		{typed: "workers-cleanup", user: "old", want: noauth(1), says: `needs microversion 3\.24 .*offers up to 3\.20`},
+		{typed: "backup-force-delete --dry-run $OTHER", user: "old", want: noauth(0), says: "would be deleted"},
+		{typed: "backup-reset-state --state error --dry-run $OTHER", user: "old", want: noauth(0), says: "would become error"},
 		{typed: "backup-chain $FULL", user: "old", want: noauth(1), says: `3\.31`},
 
 		// Repair.

@@ -59,11 +59,20 @@ const (
 	hostNone // the row names no host
 )
 
-// of finds the host of the backup id among the services.
+// of finds the host of the backup id among the services. A cloud too old to be
+// asked by host leaves it unseen.
 func (h *hosts) of(ctx context.Context, c rowClient, id string) (hostState, client.Service, error) {
 	if h.unknown {
 		return hostUnseen, client.Service{}, nil
 	}
+	state, service, err := h.find(ctx, c, id)
+	if errors.Is(err, driverstate.ErrNotSupported) || errors.Is(err, driverstate.ErrForbidden) {
+		return hostUnseen, client.Service{}, nil
+	}
+	return state, service, err
+}
+
+func (h *hosts) find(ctx context.Context, c rowClient, id string) (hostState, client.Service, error) {
 	for i, s := range slices.Concat(h.down, h.up) {
 		on, err := c.IsOnHost(ctx, id, s.Host)
 		switch {

@@ -151,6 +151,15 @@ func TestAnAdminDoesNotLeaveATenantsObjectsInSwift(t *testing.T) {
 	require.NoError(t, runBackupDelete(t.Context(), o))
 }
 
+func TestACloudTooOldToBeAskedByHostIsNotRefused(t *testing.T) {
+	f, b := chain(1), newBench()
+	f.services, f.asTenant = []client.Service{service("node1", "up")}, driverstate.Fail(driverstate.ErrNotSupported, "needs microversion 3.31")
+	o := forceDeleteOn(f, b, nil, true)
+	o.sel.refs, o.anyHost = []string{"c0"}, false
+	require.NoError(t, runBackupDelete(t.Context(), o))
+	assert.Equal(t, []string{"force-delete c0", "wait-gone c0"}, f.calls)
+}
+
 func TestMoreThanMaxIsRefusedBeforeTheFirstCall(t *testing.T) {
 	f, b := chain(3), newBench()
 	o := forceDeleteOn(f, b, nil, true)
