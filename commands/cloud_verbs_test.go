@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,8 +111,9 @@ var (
 // anonymous is a message without what differs from run to run.
 func (s *verbStage) anonymous(text string) string {
 	text = requestInText.ReplaceAllString(strings.TrimSpace(text), " (HTTP $1)")
-	for name, value := range s.vars {
-		if value != "" && len(value) > 4 {
+	names := slices.SortedFunc(maps.Keys(s.vars), func(a, b string) int { return len(s.vars[b]) - len(s.vars[a]) })
+	for _, name := range names { // the longest first: one may be a part of another
+		if value := s.vars[name]; value != "" {
 			text = strings.ReplaceAll(text, value, "$"+name)
 		}
 	}
@@ -229,7 +232,7 @@ func (s *verbStage) onEngine(t *testing.T) {
 	for name, id := range map[string]string{"FULL": strings.TrimSpace(base), "INC": drillstore.ChainTip, "OTHER": drillstore.WronglyError, "BAD": drillstore.MissingChunk} {
 		s.vars[name] = id
 	}
-	s.vars["U"] = "engine"
+	s.vars["U"] = "on-the-engine"
 	s.record(t)
 }
 
