@@ -180,7 +180,7 @@ func runBackupRestore(ctx context.Context, o *restoreOptions) error {
 			r.outcome = skipped
 		} else if r.err == nil {
 			var row []any
-			if row, r.err = o.restore(ctx, c, b); r.err == nil {
+			if row, r.err = o.restore(ctx, c, b, &r); r.err == nil {
 				rows[i] = row
 			}
 		}
@@ -199,9 +199,11 @@ func runBackupRestore(ctx context.Context, o *restoreOptions) error {
 	return items.finish()
 }
 
-func (o *restoreOptions) restore(ctx context.Context, c restoreClient, b client.Backup) ([]any, error) {
+// restore asks for the restore of b, waits for it, and says in res what the
+// audit log shall have.
+func (o *restoreOptions) restore(ctx context.Context, c restoreClient, b client.Backup, res *result) ([]any, error) {
 	if o.to != "" {
-		return o.restoreTo(ctx, c, b)
+		return o.restoreTo(ctx, c, b, res)
 	}
 	asked := o.now()
 	r, err := c.RestoreBackup(ctx, b.ID, client.RestoreOpts{VolumeID: o.volume, Name: o.name})
@@ -211,13 +213,15 @@ func (o *restoreOptions) restore(ctx context.Context, c restoreClient, b client.
 	if err != nil {
 		return nil, o.leftBehind(ctx, c, b, asked, err)
 	}
+	res.detail = "to volume " + r.VolumeID
 	row := func(size int64, status driverstate.VolumeStatus) []any {
 		return []any{b.ID, r.VolumeID, orNil(r.VolumeName), nil, size, string(status)}
 	}
 	if o.wait.noWait {
 		return row(b.Size, driverstate.VolumeRestoring), nil
 	}
-	v, err := o.await(ctx, c, b.ID, r.VolumeID)
+	after, v, err := o.await(ctx, c, b.ID, r.VolumeID)
+	res.after = &after
 	if err != nil && o.remote {
 		err = o.explained(ctx, c, b.ID, r.VolumeID, err)
 	}
@@ -226,7 +230,7 @@ func (o *restoreOptions) restore(ctx context.Context, c restoreClient, b client.
 
 // restoreTo lends the path to the engine as a volume for the time of the
 // restore.
-func (o *restoreOptions) restoreTo(ctx context.Context, c restoreClient, b client.Backup) ([]any, error) {
+func (o *restoreOptions) restoreTo(ctx context.Context, c restoreClient, b client.Backup, res *result) ([]any, error) {
 	v, err := c.ManageVolume(ctx, client.ManageVolumeOpts{SourceName: o.to, Name: "restore of " + b.ID, Size: b.Size, Overwrite: o.overwrite})
 	if err != nil {
 		switch {
@@ -248,17 +252,18 @@ func (o *restoreOptions) restoreTo(ctx context.Context, c restoreClient, b clien
 	if _, err := c.RestoreBackup(ctx, b.ID, client.RestoreOpts{VolumeID: v.ID}); err != nil {
 		return nil, err
 	}
-	done, err := o.await(ctx, c, b.ID, v.ID)
+	after, done, err := o.await(ctx, c, b.ID, v.ID)
+	res.after, res.detail = &after, "to "+o.to
 	return []any{b.ID, v.ID, nil, o.to, b.Size, string(done.Status)}, err
 }
 
 // releaseTimeout bounds the giving back of a target after an interruption.
 const releaseTimeout = 10 * time.Second
 
-func (o *restoreOptions) await(ctx context.Context, c restoreClient, backupID, volumeID string) (v client.Volume, err error) {
+func (o *restoreOptions) await(ctx context.Context, c restoreClient, backupID, volumeID string) (b client.Backup, v client.Volume, err error) {
 	err = o.wait.within(ctx, fmt.Sprintf("backup %s: restore to volume %s", backupID, volumeID), func(ctx context.Context) (err error) {
-		_, v, err = c.WaitRestore(ctx, backupID, volumeID)
+		b, v, err = c.WaitRestore(ctx, backupID, volumeID)
 		return err
 	})
-	return v, err
+	return b, v, err
 }

@@ -163,5 +163,5 @@ func (o *volumeResetOptions) reset(ctx context.Context, c volumeResetClient, v c
 	default:
 		r.outcome, r.detail = changed, "was "+string(v.Status)
 	}
-	r.status = string(after.Status)
+	r.status, r.after = string(after.Status), &after
 }
