@@ -18,9 +18,14 @@ type guardFlags struct {
 	plan   string
 }
 
+// addDryRun adds the flag of a verb that can be looked at first.
+func (g *guardFlags) addDryRun(fs *pflag.FlagSet) {
+	fs.BoolVar(&g.dryRun, "dry-run", false, "say what would be done, and do the reads only")
+}
+
 // addFlags adds the flags of a verb that works on several things.
 func (g *guardFlags) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&g.dryRun, "dry-run", false, "say what would be done, and do the reads only")
+	g.addDryRun(fs)
 	fs.IntVar(&g.max, "max", 0, "do nothing at all if it would change more than `N`; 0 is no limit")
 }
 

@@ -90,7 +90,7 @@ Exit 10: declined at the prompt.`,
 	fs := cmd.Flags()
 	fs.SetNormalizeFunc(cleanupSpelling)
 	o.out.addFlags(fs)
-	o.guard.addFlags(fs)
+	o.guard.addDryRun(fs)
 	text.addFlags(fs)
 	fs.BoolVar(&o.follow, "follow", false, "watch until the volumes and snapshots left their status")
 	fs.DurationVar(&o.wait.timeout, "timeout", 10*time.Minute, "with --follow: give up after this long; 0 watches without limit")
