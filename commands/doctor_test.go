@@ -214,3 +214,10 @@ func TestALongCommandGoesOnAfterABackslash(t *testing.T) {
 	writeCommand(&b, "    next: ", verb("backup-reset-state --state error", idFull, idChild), 80)
 	assert.Equal(t, "    next: cinder-go backup-reset-state --state error \\\n            "+idFull+" \\\n            "+idChild+"\n", b.String())
 }
+
+func TestDurationsAreShortWithoutLosingADigit(t *testing.T) {
+	for d, want := range map[time.Duration]string{15 * time.Minute: "15m", 20 * time.Minute: "20m", time.Hour: "1h", 10 * time.Hour: "10h",
+		90 * time.Minute: "1h30m", 10 * time.Second: "10s", 0: "0s"} {
+		assert.Equal(t, want, shortly(d))
+	}
+}
