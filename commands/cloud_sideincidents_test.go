@@ -116,6 +116,11 @@ func chunkOf(st *sideStage, name string) string {
 
 func frozen(st *sideStage) {
 	st.service("freeze", "bak-posix")
+	// A process stops only when it is next scheduled.
+	require.True(st.t, eventually(time.Minute, func() bool {
+		state, err := st.run("service", "state", "bak-posix")
+		return err == nil && strings.TrimSpace(state) == "frozen"
+	}))
 	st.service("lapse", "bak-posix")
 }
 
