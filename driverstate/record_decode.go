@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -37,6 +38,9 @@ const (
 //
 // Every error answers to ErrInvalidInput and names the key.
 func DecodeRecord(r ExportedRecord) (*Record, error) {
+	if !utf8.ValidString(r.BackupService) || strings.ContainsFunc(r.BackupService, unicode.IsControl) {
+		return nil, Fail(ErrInvalidInput, "backup_service is not the name of a driver class")
+	}
 	text, err := recordText(r.BackupURL)
 	if err != nil {
 		return nil, err
