@@ -241,8 +241,11 @@ func sideIncidents() []sideIncident {
 		title: "Three in error_deleting, one with a dependent",
 		state: "The backups $ONE, $TWO and $BASE are error_deleting; the increment $INC stands on $BASE.",
 		prepare: func(st *sideStage) {
-			volumeWith("ONE", "TWO", "BASE")(st)
-			st.backup("INC", "VOL", true)
+			volumeWith("ONE", "TWO")(st)
+			// Of backups of the same second Cinder would take any for the parent.
+			st.volume("OTHER")
+			st.backup("BASE", "OTHER", false)
+			st.backup("INC", "OTHER", true)
 			st.ask("UPDATE backups SET status='error_deleting' WHERE id IN ('$ONE', '$TWO', '$BASE')")
 		},
 		typed: [clients][]sideStep{{
