@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -44,6 +45,12 @@ func (b *Backup) UnmarshalJSON(text []byte) error {
 		DataTimestamp apiTime `json:"data_timestamp"`
 	}{(*plain)(b), apiTime{&b.CreatedAt}, apiTime{&b.UpdatedAt}, apiTime{&b.DataTimestamp}}
 	return json.Unmarshal(text, &s)
+}
+
+// ByAge compares backups for sorting: the oldest first, and by id those of the
+// same second.
+func ByAge(a, b Backup) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 }
 
 // backupFields is the last version that adds fields to a backup.

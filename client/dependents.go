@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -99,9 +98,7 @@ func (c *Client) Chains(ctx context.Context, volumeID string) ([]ChainNode, erro
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(backups, func(a, b Backup) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortStableFunc(backups, ByAge)
 	nodes := make([]ChainNode, len(backups))
 	at := make(map[string]int, len(backups))
 	for i, b := range backups {
@@ -132,7 +129,7 @@ func (c *Client) children(ctx context.Context, nodes []ChainNode) error {
 			if err != nil {
 				return err
 			}
-			slices.SortFunc(found, func(a, b Backup) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID)) })
+			slices.SortFunc(found, ByAge)
 			for _, b := range found {
 				if b.ID != nodes[i].Backup.ID {
 					nodes[i].Children = append(nodes[i].Children, b.ID)

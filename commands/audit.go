@@ -95,14 +95,8 @@ func auditRowOf(row any) *auditRow {
 }
 
 func auditBackup(b *client.Backup) *auditRow {
-	r := &auditRow{Status: b.Status, VolumeID: b.VolumeID, ProjectID: b.ProjectID, Size: b.Size, UpdatedAt: b.UpdatedAt}
-	if b.Container != nil {
-		r.Container = *b.Container
-	}
-	if b.FailReason != nil {
-		r.FailReason = *b.FailReason
-	}
-	return r
+	return &auditRow{Status: b.Status, VolumeID: b.VolumeID, ProjectID: b.ProjectID, Size: b.Size,
+		Container: deref(b.Container), FailReason: deref(b.FailReason), UpdatedAt: b.UpdatedAt}
 }
 
 // open makes the file ready. Without a log that was asked for nothing may be

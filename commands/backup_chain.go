@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -160,9 +159,7 @@ func (o *backupChainOptions) flat(ctx context.Context, c backupChainClient, volu
 			return o.absent()
 		}
 	}
-	slices.SortStableFunc(backups, func(a, b client.Backup) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortStableFunc(backups, client.ByAge)
 	o.con.note("only an admin sees what stands on what: these are the backups of the volume by age, the oldest first")
 	v := output.View{Columns: chainColumns(false)}
 	for _, b := range backups {

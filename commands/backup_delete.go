@@ -305,6 +305,5 @@ func (o *deleteOptions) afterLost(ctx context.Context, c deleteClient, id string
 	case err != nil:
 		return lost
 	}
-	return withHint(fmt.Errorf("%w; the answer was lost, and the backup is still %s", lost, b.Status),
-		"look again before you repeat it: cinder-go backup-show "+id)
+	return lostButSame(lost, "the backup is still "+string(b.Status), "cinder-go backup-show "+id)
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -43,18 +44,10 @@ func backupRow(b client.Backup) []any {
 	}
 }
 
-func nameOf(b client.Backup) string {
-	if b.Name == nil {
-		return ""
-	}
-	return *b.Name
-}
+func nameOf(b client.Backup) string { return deref(b.Name) }
 
 func failReason(b client.Backup) string {
-	if b.FailReason == nil || *b.FailReason == "" {
-		return "no reason was recorded"
-	}
-	return *b.FailReason
+	return cmp.Or(deref(b.FailReason), "no reason was recorded")
 }
 
 // finder resolves an id or a name to a backup.
@@ -93,19 +86,29 @@ func find(ctx context.Context, c finder, ref string) (client.Backup, error) {
 // findAll resolves every ref, in order, and tells b of those it cannot. A
 // backup named twice is returned once.
 func findAll(ctx context.Context, c finder, refs []string, b *bulk) []client.Backup {
-	seen := map[string]bool{}
-	var out []client.Backup
-	for _, ref := range refs {
+	return findEach(ctx, refs, b, func(ref string) (client.Backup, string, error) {
 		found, err := find(ctx, c, ref)
+		return found, found.ID, err
+	})
+}
+
+// findEach resolves every ref with find, which returns the id as well, in
+// order, and tells items of those it cannot. What is named twice is returned
+// once. It ends early when ctx does.
+func findEach[T any](ctx context.Context, refs []string, items *bulk, find func(ref string) (T, string, error)) []T {
+	seen := map[string]bool{}
+	var out []T
+	for _, ref := range refs {
+		found, id, err := find(ref)
 		if err != nil {
-			b.fail(ref, err)
+			items.fail(ref, err)
 			if ctx.Err() != nil {
 				return out
 			}
 			continue
 		}
-		if !seen[found.ID] {
-			seen[found.ID] = true
+		if !seen[id] {
+			seen[id] = true
 			out = append(out, found)
 		}
 	}

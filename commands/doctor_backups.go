@@ -20,7 +20,7 @@ func (s *sight) hostState(b client.Backup) (hostState, client.Service) {
 	host, known := s.hostOf[b.ID]
 	for _, service := range s.services {
 		if known && service.Binary == driverstate.BinaryBackup && service.Host == host {
-			if service.State == "up" {
+			if isUp(service) {
 				return hostUp, service
 			}
 			return hostDown, service

@@ -55,7 +55,7 @@ func (s *sight) nobodyUp() string {
 		return ""
 	}
 	for _, service := range s.services {
-		if service.Binary == driverstate.BinaryBackup && service.State == "up" {
+		if service.Binary == driverstate.BinaryBackup && isUp(service) {
 			return ""
 		}
 	}

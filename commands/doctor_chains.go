@@ -62,9 +62,7 @@ func (s *sight) trees() map[string][]client.Backup {
 			delete(out, volume)
 			continue
 		}
-		slices.SortFunc(tree, func(a, b client.Backup) int {
-			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-		})
+		slices.SortFunc(tree, client.ByAge)
 	}
 	return out
 }

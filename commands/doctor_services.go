@@ -16,10 +16,10 @@ func (s *sight) serviceFindings() []finding {
 		return nil
 	}
 	var out []finding
-	isUp := map[driverstate.Binary]bool{}
+	works := map[driverstate.Binary]bool{}
 	registered := false
 	for _, service := range s.services {
-		isUp[service.Binary] = isUp[service.Binary] || service.State == "up" && service.Status == "enabled"
+		works[service.Binary] = works[service.Binary] || isUp(service) && service.Status == serviceEnabled
 		registered = registered || service.Binary == driverstate.BinaryBackup
 	}
 	if !registered {
@@ -28,7 +28,7 @@ func (s *sight) serviceFindings() []finding {
 			next:   []step{{command: "systemctl start cinder-backup"}, verb("service-list --binary cinder-backup")}})
 	}
 	for _, service := range s.services {
-		if f, ok := s.ofService(service, isUp[service.Binary]); ok {
+		if f, ok := s.ofService(service, works[service.Binary]); ok {
 			out = append(out, f)
 		}
 	}
@@ -40,7 +40,7 @@ func (s *sight) ofService(service client.Service, othersUp bool) (finding, bool)
 	isBackup := service.Binary == driverstate.BinaryBackup
 	rows := s.rowsOn(service.Host)
 	switch {
-	case service.State != "up":
+	case !isUp(service):
 		f.severity, f.cause, f.since = high, "service-down", service.UpdatedAt
 		f.reason = "It is not heard of, or its driver could not be initialised, which looks the same."
 		f.next = []step{{command: "systemctl start " + string(service.Binary) + " # on " + shellWord(service.Host)},
@@ -69,7 +69,7 @@ func (s *sight) ofService(service client.Service, othersUp bool) (finding, bool)
 		f.severity = min(f.severity, high)
 		f.detail = strings.TrimSpace(fmt.Sprintf("%s %s on it: with backup_use_same_host=True none of them can be restored, deleted or reset meanwhile.",
 			f.detail, s.counted(rows)))
-	case service.State != "up" && othersUp && s.hostsSeen:
+	case !isUp(service) && othersUp && s.hostsSeen:
 		f.severity = low
 		f.detail = "No backup stands on it. If it is gone for good, remove its row."
 		f.next = []step{{command: "cinder-manage service remove cinder-backup " + shellWord(service.Host)}}

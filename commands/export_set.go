@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -33,9 +32,7 @@ type exportSet struct {
 // and so on. The record is the only place where Cinder shows a parent.
 func (s *exportSet) export(ctx context.Context, chosen []client.Backup) error {
 	s.byID = map[string]*export{}
-	slices.SortStableFunc(chosen, func(a, b client.Backup) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortStableFunc(chosen, client.ByAge)
 	var round []*export
 	for _, b := range chosen {
 		round = append(round, s.add(&export{backup: b}))

@@ -250,13 +250,6 @@ func (f *Factory) printer(o *outputFlags) output.Printer {
 	return p
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 func truth(env lookup, name string) (bool, error) {
 	s, ok := env(name)
 	if !ok || s == "" {

@@ -29,6 +29,8 @@ type hosts struct {
 	down, up []client.Service
 }
 
+func isUp(s client.Service) bool { return s.State == "up" }
+
 func backupHosts(ctx context.Context, c rowClient) (hosts, error) {
 	list, err := c.ListServices(ctx, "", string(driverstate.BinaryBackup))
 	if errors.Is(err, driverstate.ErrForbidden) {
@@ -39,7 +41,7 @@ func backupHosts(ctx context.Context, c rowClient) (hosts, error) {
 	}
 	var h hosts
 	for _, s := range list {
-		if s.State == "up" {
+		if isUp(s) {
 			h.up = append(h.up, s)
 		} else {
 			h.down = append(h.down, s)
@@ -130,13 +132,23 @@ func why(ctx context.Context, c rowClient, id string, now time.Time) string {
 			}
 		}
 	}
-	if list, err := c.ListMessages(ctx, client.MessageListOpts{ResourceID: id, Limit: 1}); err == nil && len(list) > 0 {
-		return "the cloud's message of " + list[0].CreatedAt.Format(time.RFC3339) + ": " + list[0].UserMessage
+	if told := cloudTold(ctx, c, id); told != "" {
+		return told
 	}
 	if driver := driverOf(ctx, c, id); asked != "" && driver != "" {
 		return fmt.Sprintf("host %s was asked, which does nothing when its driver is not the row's, %s; its log says more", asked, driver)
 	}
 	return ""
+}
+
+// cloudTold is the last that the cloud told its user about the resource id;
+// empty when there is none or it may not be seen.
+func cloudTold(ctx context.Context, c messageLister, id string) string {
+	list, err := c.ListMessages(ctx, client.MessageListOpts{ResourceID: id, Limit: 1})
+	if err != nil || len(list) == 0 {
+		return ""
+	}
+	return "the cloud's message of " + list[0].CreatedAt.Format(time.RFC3339) + ": " + list[0].UserMessage
 }
 
 // driverModules are the drivers that a row may name, by their modules

@@ -93,7 +93,7 @@ func checkRow(b *driverstate.Backup) error {
 // Cinder in MySQL and MariaDB cannot hold one, and the row would stay in
 // creating for ever.
 func wideText(b *driverstate.Backup) string {
-	wide := func(s string) bool { return strings.ContainsFunc(s, func(r rune) bool { return r > 0xffff }) }
+	wide := func(s string) bool { return strings.ContainsFunc(s, isWide) }
 	switch {
 	case b.Name != nil && wide(*b.Name):
 		return "name"

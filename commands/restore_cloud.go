@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,11 +61,7 @@ func (o *restoreOptions) ready(ctx context.Context, c restoreClient, backups []c
 	if o.guard.dryRun {
 		return nil
 	}
-	name := "no name"
-	if v.Name != nil && *v.Name != "" {
-		name = *v.Name
-	}
-	return o.confirm(fmt.Sprintf("Replace the data of volume %s (%s, %s, %d GiB) with backup %s", v.ID, name, v.Status, v.Size, b.ID), 1)
+	return o.confirm(fmt.Sprintf("Replace the data of volume %s (%s, %s, %d GiB) with backup %s", v.ID, cmp.Or(volumeName(v), "no name"), v.Status, v.Size, b.ID), 1)
 }
 
 // clockSkew is how far the clocks of a cloud and of this machine may differ
@@ -85,7 +82,7 @@ func (o *restoreOptions) since(ctx context.Context, c restoreClient, b client.Ba
 	}
 	var out []client.Volume
 	for _, v := range list {
-		if v.Name != nil && *v.Name == name && v.CreatedAt.After(asked.Add(-clockSkew)) {
+		if volumeName(v) == name && v.CreatedAt.After(asked.Add(-clockSkew)) {
 			out = append(out, v)
 		}
 	}
@@ -135,9 +132,8 @@ func (o *restoreOptions) explained(ctx context.Context, c restoreClient, backupI
 		return err
 	}
 	for _, id := range []string{volumeID, backupID} {
-		list, lookErr := c.ListMessages(ctx, client.MessageListOpts{ResourceID: id, Limit: 1})
-		if lookErr == nil && len(list) > 0 {
-			return fmt.Errorf("%w; the cloud's message of %s: %s", err, list[0].CreatedAt.Format(time.RFC3339), list[0].UserMessage)
+		if told := cloudTold(ctx, c, id); told != "" {
+			return fmt.Errorf("%w; %s", err, told)
 		}
 	}
 	h, lookErr := backupHosts(ctx, c)

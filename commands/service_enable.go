@@ -82,7 +82,7 @@ func (o *serviceSetOptions) command(f *Factory, run runner[serviceSetOptions]) *
 		},
 	}
 	o.out.addFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&o.guard.dryRun, "dry-run", false, "say what would be done, and do the reads only")
+	o.guard.addDryRun(cmd.Flags())
 	return cmd
 }
 
@@ -141,7 +141,7 @@ func (o *serviceSetOptions) find(services []client.Service) (client.Service, err
 // warn tells of what the new status does not do, or does besides.
 func (o *serviceSetOptions) warn(service client.Service, services []client.Service) {
 	if o.status == serviceEnabled {
-		if service.State != "up" {
+		if !isUp(service) {
 			o.con.warn("", "service %s on %s is down: it takes work when it is started", o.binary, o.host)
 		}
 		return
@@ -151,7 +151,7 @@ func (o *serviceSetOptions) warn(service client.Service, services []client.Servi
 			o.binary, o.host, *service.Cluster)
 	}
 	for _, s := range services {
-		if s.Host != o.host && s.Status == serviceEnabled && s.State == "up" {
+		if s.Host != o.host && s.Status == serviceEnabled && isUp(s) {
 			return
 		}
 	}

@@ -1,6 +1,9 @@
 package commands
 
-import "github.com/spf13/pflag"
+import (
+	"cmp"
+	"github.com/spf13/pflag"
+)
 
 // setting is one text flag, the variable that stands in for it, and its help.
 // Flags and variables of the older names mean the same; they are not in the
@@ -141,7 +144,7 @@ func (g *globalFlags) completeCloud(fs *pflag.FlagSet, env lookup) {
 	if given[aboutCloud] && !given[aboutCredential] {
 		g.cloud.PasswordIfNone, _ = env("OS_PASSWORD")
 	}
-	g.cloud.Endpoint = or(g.endpoint, g.override)
+	g.cloud.Endpoint = cmp.Or(g.endpoint, g.override)
 	g.cloud.ConfigFile, _ = env("OS_CLIENT_CONFIG_FILE")
 	g.cloud.SecureFile, _ = env("OS_CLIENT_SECURE_FILE")
 }

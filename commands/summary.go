@@ -101,6 +101,14 @@ func (b *bulk) view() output.View {
 	return v
 }
 
+// deref is the text at s, or none.
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
 func orNil(s string) any {
 	if s == "" {
 		return nil

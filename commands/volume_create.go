@@ -89,13 +89,16 @@ func storable(g *globalFlags, flag string, texts ...string) error {
 	}
 	for _, text := range texts {
 		for _, r := range text {
-			if r > 0xFFFF {
+			if isWide(r) {
 				return usagef("%s: the character %q cannot be stored: Cinder's tables have no room for characters of 4 bytes, such as emoji, and the request would end in a server error", flag, r)
 			}
 		}
 	}
 	return nil
 }
+
+// isWide reports whether UTF-8 takes 4 bytes for r.
+func isWide(r rune) bool { return r > 0xFFFF }
 
 func runVolumeCreate(ctx context.Context, o *volumeCreateOptions) error {
 	c, err := o.client(ctx)

@@ -57,12 +57,7 @@ func attachedTo(v client.Volume) []string {
 	return names
 }
 
-func volumeName(v client.Volume) string {
-	if v.Name == nil {
-		return ""
-	}
-	return *v.Name
-}
+func volumeName(v client.Volume) string { return deref(v.Name) }
 
 // volumeFinder resolves an id or a name to a volume.
 type volumeFinder interface {
@@ -80,23 +75,10 @@ func findVolume(ctx context.Context, c volumeFinder, ref string) (client.Volume,
 // findVolumes resolves every ref, in order, and tells items of those it cannot.
 // A volume named twice is returned once.
 func findVolumes(ctx context.Context, c volumeFinder, refs []string, items *bulk) []client.Volume {
-	seen := map[string]bool{}
-	var out []client.Volume
-	for _, ref := range refs {
+	return findEach(ctx, refs, items, func(ref string) (client.Volume, string, error) {
 		v, err := findVolume(ctx, c, ref)
-		if err != nil {
-			items.fail(ref, err)
-			if ctx.Err() != nil {
-				return out
-			}
-			continue
-		}
-		if !seen[v.ID] {
-			seen[v.ID] = true
-			out = append(out, v)
-		}
-	}
-	return out
+		return v, v.ID, err
+	})
 }
 
 // volumeError is a failure of one volume that the verb itself found.

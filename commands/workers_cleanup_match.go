@@ -29,8 +29,6 @@ type fleet struct {
 	clusters []client.Cluster
 }
 
-func isUp(s client.Service) bool { return s.State == "up" }
-
 func sameCluster(a, b client.Service) bool {
 	return a.Cluster != nil && b.Cluster != nil && *a.Cluster == *b.Cluster && a.Binary == b.Binary
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -27,7 +28,7 @@ func (NoAuth) Authenticate(w http.ResponseWriter, r *http.Request) (driverstate.
 	}
 	if token == "" {
 		h := w.Header()
-		h.Set("X-Auth-Token", or(r.Header.Get("X-Auth-User"), "admin")+":"+or(r.Header.Get("X-Auth-Project-Id"), "admin"))
+		h.Set("X-Auth-Token", cmp.Or(r.Header.Get("X-Auth-User"), "admin")+":"+cmp.Or(r.Header.Get("X-Auth-Project-Id"), "admin"))
 		scheme := "http"
 		if r.TLS != nil {
 			scheme = "https"
@@ -38,12 +39,5 @@ func (NoAuth) Authenticate(w http.ResponseWriter, r *http.Request) (driverstate.
 		return driverstate.Caller{}, false
 	}
 	user, project, _ := strings.Cut(token, ":")
-	return driverstate.Caller{UserID: user, ProjectID: or(project, user), Admin: true}, true
-}
-
-func or(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
+	return driverstate.Caller{UserID: user, ProjectID: cmp.Or(project, user), Admin: true}, true
 }

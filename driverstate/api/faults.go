@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,9 +116,9 @@ func faultOf(err error) *fault {
 		if id == "" {
 			return newFault(http.StatusNotFound, "")
 		}
-		return newFault(http.StatusNotFound, title(or(resource, "resource"))+" "+id+" could not be found.")
+		return newFault(http.StatusNotFound, title(cmp.Or(resource, "resource"))+" "+id+" could not be found.")
 	case is(driverstate.ErrServiceDown):
-		return newFault(http.StatusNotFound, "Service "+or(id, string(driverstate.BinaryBackup))+" could not be found.")
+		return newFault(http.StatusNotFound, "Service "+cmp.Or(id, string(driverstate.BinaryBackup))+" could not be found.")
 	case is(driverstate.ErrTooSmall):
 		return badRequest("Invalid volume: %s", text)
 	case is(driverstate.ErrInvalidStatus, driverstate.ErrHasDependents):

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/http"
@@ -115,7 +116,7 @@ func (q *request) readSort(from map[string]string) ([]driverstate.SortKey, error
 	case !isNew && !hasKey && !hasDirection:
 		return nil, nil
 	case !isNew:
-		combined = or(key, "created_at") + ":" + direction
+		combined = cmp.Or(key, "created_at") + ":" + direction
 	}
 	var keys []driverstate.SortKey
 	for item := range strings.SplitSeq(strings.TrimSpace(combined), ",") {

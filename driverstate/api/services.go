@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"regexp"
@@ -53,7 +54,7 @@ func (s *server) setService(q *request) (int, any, error) {
 		return 0, nil, f
 	}
 	body := q.body.(map[string]any)
-	binary, host := or(word(body, "binary"), word(body, "service")), word(body, "host")
+	binary, host := cmp.Or(word(body, "binary"), word(body, "service")), word(body, "host")
 	switch {
 	case binary == "":
 		return 0, nil, badRequest("%s is not valid under any of the given schemas", clip(python(body)))

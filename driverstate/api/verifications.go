@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -18,7 +19,7 @@ func (s *server) createVerification(q *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	depth := driverstate.Depth(or(word(asked, "depth"), string(driverstate.DepthStructure)))
+	depth := driverstate.Depth(cmp.Or(word(asked, "depth"), string(driverstate.DepthStructure)))
 	v, err := s.ops.CreateVerification(q.Context(), q.caller, word(asked, "backup_id"), depth)
 	if err != nil {
 		return 0, nil, err

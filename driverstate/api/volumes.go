@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -108,8 +109,8 @@ func (s *server) createVolume(q *request) (int, any, error) {
 	}
 	return s.made(q, driverstate.VolumeRequest{
 		Size:             size,
-		Name:             or(word(asked, "name"), word(asked, "display_name")),
-		Description:      or(word(asked, "description"), word(asked, "display_description")),
+		Name:             cmp.Or(word(asked, "name"), word(asked, "display_name")),
+		Description:      cmp.Or(word(asked, "description"), word(asked, "display_description")),
 		AvailabilityZone: word(asked, "availability_zone"),
 		Metadata:         metadata(asked["metadata"]),
 	})
