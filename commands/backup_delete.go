@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/commands/output"
@@ -208,29 +209,49 @@ func (o *deleteOptions) refuse(ctx context.Context, c deleteClient, fam *family,
 			return nil, err
 		}
 	}
-	for _, b := range backups {
-		switch {
-		case refused[b.ID] != nil:
-		case !o.force && b.Status != driverstate.StatusAvailable && b.Status != driverstate.StatusError:
-			refused[b.ID] = withHint(backupError(b.ID, driverstate.ErrInvalidStatus, "not deleted: it is %s, and must be available or error", b.Status),
-				"cinder-go backup-force-delete "+b.ID+" deletes it in any status; cinder-go doctor "+b.ID+" says what it is waiting for")
-		case o.force && !o.anyHost:
-			err := o.unanswered(ctx, c, &services, b)
-			if err != nil && !errors.Is(err, driverstate.ErrServiceDown) {
-				return nil, err
-			}
-			refused[b.ID] = err
+	whys := make([]error, len(backups))
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(o.par.n)
+	for i, b := range backups {
+		if refused[b.ID] != nil {
+			continue
 		}
-		if refused[b.ID] == nil {
-			delete(refused, b.ID)
-			if o.remote && !o.oneAccount && !fam.blind && foreignSwift(ctx, c, c.Identity().ProjectID, b) {
-				refused[b.ID] = withHint(backupError(b.ID, driverstate.ErrConflict,
-					"not deleted: it is in Swift and belongs to project %s; from another project Cinder would delete the row and leave its objects in that account", b.ProjectID),
-					ownerHint(b))
-			}
+		group.Go(func() (err error) {
+			whys[i], err = o.refuseOne(asking, c, fam, &services, b)
+			return err
+		})
+	}
+	err := group.Wait()
+	for i, b := range backups {
+		if whys[i] != nil {
+			refused[b.ID] = whys[i]
 		}
 	}
-	return refused, nil
+	return refused, err
+}
+
+// refuseOne says why b itself is not asked for, nil when it is; an error when
+// that could not be looked at.
+func (o *deleteOptions) refuseOne(ctx context.Context, c deleteClient, fam *family, services *hosts, b client.Backup) (reason, err error) {
+	if !o.force && b.Status != driverstate.StatusAvailable && b.Status != driverstate.StatusError {
+		return withHint(backupError(b.ID, driverstate.ErrInvalidStatus, "not deleted: it is %s, and must be available or error", b.Status),
+			"cinder-go backup-force-delete "+b.ID+" deletes it in any status; cinder-go doctor "+b.ID+" says what it is waiting for"), nil
+	}
+	if o.force && !o.anyHost {
+		err := o.unanswered(ctx, c, services, b)
+		if errors.Is(err, driverstate.ErrServiceDown) {
+			return err, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if o.remote && !o.oneAccount && !fam.blind && foreignSwift(ctx, c, c.Identity().ProjectID, b) {
+		return withHint(backupError(b.ID, driverstate.ErrConflict,
+			"not deleted: it is in Swift and belongs to project %s; from another project Cinder would delete the row and leave its objects in that account", b.ProjectID),
+			ownerHint(b)), nil
+	}
+	return nil, nil
 }
 
 // unanswered says that nobody would answer a forced deletion: Cinder asks the
