@@ -48,9 +48,25 @@ type Volume struct {
 	// standard output of an engine in the same process.
 	Path string
 	// Managed: the path is the operator's and survives the volume's deletion.
-	Managed   bool
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	Managed     bool
+	Bootable    bool
+	Attachments []Attachment
+	SnapshotID  string // the snapshot it was made from; empty for none
+	SourceVolID string // the volume it was cloned from; empty for none
+	VolumeType  string // name of its type; empty for __DEFAULT__
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Attachment says that a server has a volume, as Cinder's API shows it. The
+// engine keeps what it is told and attaches nothing itself.
+type Attachment struct {
+	ID           string // of the volume
+	AttachmentID string
+	ServerID     string
+	HostName     string
+	Device       string // such as /dev/vdb
+	AttachedAt   time.Time
 }
 
 // Source is a volume to be backed up. ReadAt may be called from several

@@ -7,6 +7,8 @@ package db
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -45,6 +47,35 @@ type Volumes interface {
 	// VolumeUpdate is BackupUpdate for volumes.
 	VolumeUpdate(ctx context.Context, v *driverstate.Volume, from ...driverstate.VolumeStatus) error
 	VolumeDestroy(ctx context.Context, id string) error
+	// VolumeUsage returns how many volumes a project has, and their size in
+	// GiB.
+	VolumeUsage(ctx context.Context, projectID string) (count, gigabytes int64, err error)
+}
+
+// Snapshots are the rows of the snapshots table.
+type Snapshots interface {
+	SnapshotCreate(ctx context.Context, s *driverstate.Snapshot) error
+	SnapshotGet(ctx context.Context, id string) (*driverstate.Snapshot, error)
+	// SnapshotGetAll returns the snapshots of a volume, and of a project; of
+	// all where either is empty; newest first.
+	SnapshotGetAll(ctx context.Context, projectID, volumeID string) ([]*driverstate.Snapshot, error)
+	// SnapshotUpdate is BackupUpdate for snapshots.
+	SnapshotUpdate(ctx context.Context, s *driverstate.Snapshot, from ...driverstate.SnapshotStatus) error
+	SnapshotDestroy(ctx context.Context, id string) error
+	// SnapshotUsage returns how many snapshots a project has, and their size
+	// in GiB.
+	SnapshotUsage(ctx context.Context, projectID string) (count, gigabytes int64, err error)
+}
+
+// Quotas are the rows of the quotas table: limits that were set for a project.
+type Quotas interface {
+	// QuotaGetAll returns the limits that were set, by Cinder's name of the
+	// resource; empty when none was. A limit of -1 is none.
+	QuotaGetAll(ctx context.Context, projectID string) (map[string]int64, error)
+	// QuotaSet sets the limit of one resource.
+	QuotaSet(ctx context.Context, projectID, resource string, limit int64) error
+	// QuotaDestroy forgets every limit of a project; none is success.
+	QuotaDestroy(ctx context.Context, projectID string) error
 }
 
 // Services are the rows of the services table.
@@ -88,6 +119,14 @@ type Workers interface {
 	// WorkerClaimForCleanup gives w to serviceID if nobody moved it since it
 	// was read: true for exactly one claimant.
 	WorkerClaimForCleanup(ctx context.Context, w *driverstate.Worker, serviceID int64) (bool, error)
+	// WorkerClaim gives the worker of the resource to serviceID if nobody has
+	// it, or serviceID itself has: the claimant may then touch the resource.
+	// ErrConflict if another service has it, ErrNotFound if there is none.
+	WorkerClaim(ctx context.Context, resourceType, resourceID string, serviceID int64) (*driverstate.Worker, error)
+	// WorkerRelease leaves w to nobody, if nobody moved it since it was read,
+	// and changes w accordingly. ErrConflict if somebody did, ErrNotFound if
+	// it is gone.
+	WorkerRelease(ctx context.Context, w *driverstate.Worker) error
 	// WorkerDestroy removes the worker of the resource; absent is success.
 	WorkerDestroy(ctx context.Context, resourceType, resourceID string) error
 }
@@ -117,7 +156,7 @@ const (
 type Job struct {
 	ID       int64 // set when inserted
 	Kind     JobKind
-	Queue    string // host of the service, see QueueName
+	Queue    string // host of the service that is to run it, or its cluster
 	BackupID string
 	VolumeID string `json:",omitempty"`
 	// RequestID and ProjectID are of the request that the job follows from,
@@ -128,10 +167,21 @@ type Job struct {
 	Args []byte `json:",omitempty"`
 }
 
+// JobState is a job that is not finished.
+type JobState struct {
+	Job
+	Running bool
+	// Runner is the host that runs it, as WorkOptions names it; empty while
+	// nobody does. It stays when that host dies.
+	Runner string
+}
+
 // Tx is a transaction: everything in it is written, or nothing.
 type Tx interface {
 	Backups
 	Volumes
+	Snapshots
+	Quotas
 	Services
 	Clusters
 	Messages
@@ -139,6 +189,16 @@ type Tx interface {
 	Verifications
 	// JobInsert queues j; it becomes visible to workers on commit.
 	JobInsert(ctx context.Context, j *Job) error
+	// JobsOf returns the unfinished jobs of a backup, oldest first.
+	JobsOf(ctx context.Context, backupID string) ([]JobState, error)
+	// JobsRunBy returns the unfinished jobs that runner is running, or ran
+	// when it died, oldest first.
+	JobsRunBy(ctx context.Context, runner string) ([]JobState, error)
+	// JobsDiscard takes jobs off, whatever their state: one that waits does
+	// not run, of one that runs nothing is left when its runner is dead. A
+	// runner that lives goes on with it: cancel it there. Those finished, or
+	// absent, are left as they are.
+	JobsDiscard(ctx context.Context, ids ...int64) error
 	// JobsDiscardUnfinished takes every job off queue that is not finished,
 	// running ones of a process that died included. For the start of a
 	// service, before its queue is worked.
@@ -150,6 +210,8 @@ type Tx interface {
 type DB interface {
 	Backups
 	Volumes
+	Snapshots
+	Quotas
 	Services
 	Clusters
 	Messages
@@ -158,14 +220,41 @@ type DB interface {
 	// Update runs f in one transaction. f may run again after a
 	// serialization failure and must not have effects outside of it.
 	Update(ctx context.Context, f func(Tx) error) error
-	// Work runs the jobs of queue, at most parallel at a time, until Stop. A
-	// job whose handler returns an error is finished all the same: the handler
-	// has recorded the failure in its rows. One queue per process and host.
-	Work(ctx context.Context, queue string, parallel int, handle func(context.Context, Job) error) (Queue, error)
+	// Work runs the jobs of o.Queues until Stop. A job whose handler returns
+	// an error is finished all the same: the handler has recorded the failure
+	// in its rows. Each job is run by one process. One call per process.
+	// ErrInvalidInput when o cannot be.
+	Work(ctx context.Context, o WorkOptions, handle func(context.Context, Job) error) (Queue, error)
 	Close() error
 }
 
-// Queue is a queue being worked.
+// WorkOptions say who works what.
+type WorkOptions struct {
+	// Runner names the process to others: its host, at most MaxRunner bytes.
+	// No two processes that live have the same.
+	Runner string
+	Queues []string // hosts and clusters, see Job.Queue
+	// Parallel is how many jobs run at once, of each queue.
+	Parallel int
+}
+
+// MaxRunner is the longest name of a runner, in bytes.
+const MaxRunner = 100
+
+// Validate answers ErrInvalidInput to options that cannot be worked.
+func (o WorkOptions) Validate() error {
+	switch {
+	case o.Runner == "", len(o.Runner) > MaxRunner:
+		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("host %q is empty or longer than %d bytes", o.Runner, MaxRunner))
+	case len(o.Queues) == 0, slices.Contains(o.Queues, ""):
+		return driverstate.Fail(driverstate.ErrInvalidInput, "a queue must be named")
+	case o.Parallel < 1:
+		return driverstate.Fail(driverstate.ErrInvalidInput, "at least one job must be run at a time")
+	}
+	return nil
+}
+
+// Queue is the work of a process on its queues.
 type Queue interface {
 	// Stop takes no more jobs, cancels the context of those running and waits
 	// for them, at most until ctx ends.

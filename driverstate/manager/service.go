@@ -48,7 +48,7 @@ func (m *Manager) start(ctx context.Context) error {
 		return fmt.Errorf("take over the rows of host %s: %w", m.cfg.Host, err)
 	}
 	m.initDriver(ctx)
-	queue, err := m.db.Work(m.ctx, m.cfg.Host, m.cfg.Jobs, m.handle)
+	queue, err := m.db.Work(m.ctx, db.WorkOptions{Runner: m.cfg.Host, Queues: []string{m.cfg.Host}, Parallel: m.cfg.Jobs}, m.handle)
 	if err != nil {
 		return fmt.Errorf("work the queue of host %s: %w", m.cfg.Host, err)
 	}

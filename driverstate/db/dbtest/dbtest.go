@@ -28,19 +28,26 @@ func Run(t *testing.T, open func(t *testing.T) db.DB) {
 		"pages cover every row once":                              pages,
 		"ten thousand rows are listed by pages":                   tenThousand,
 		"filters compare columns and unknown ones select nothing": filters,
-		"volumes":                                               volumes,
-		"services keep their disabling":                         services,
-		"clusters keep their disabling":                         clusters,
-		"messages expire":                                       messages,
-		"usage is that of live rows":                            usage,
-		"a worker is claimed once":                              claims,
-		"verifications":                                         verifications,
+		"volumes":                       volumes,
+		"services keep their disabling": services,
+		"snapshots":                     snapshots,
+		"quotas are what was set":       quotas,
+		"clusters keep their disabling": clusters,
+		"messages expire":               messages,
+		"usage is that of live rows":    usage,
+		"a worker is claimed once":      claims,
+		"a worker that nobody has is taken by one and released": takeAndRelease,
+		"verifications": verifications,
 		"a failed transaction leaves neither row nor job":       rollback,
 		"a job runs once, after the commit, with its arguments": jobs,
 		"stop cancels a running job and waits for it":           stop,
 		"discarded jobs do not run":                             discard,
 		"a job starts on commit, not at the next poll":          prompt,
 		"at most so many jobs run at once":                      parallel,
+		"a runner works several queues":                         severalQueues,
+		"the jobs of a backup and of a runner are known":        knownJobs,
+		"a job that is discarded does not run":                  discardSome,
+		"work that cannot be is refused":                        refusedWork,
 		"stop gives up in time and can be called again":         stopTwice,
 		"a transaction sees its own writes, others do not":      isolation,
 		"many writers at once all succeed":                      writers,
@@ -253,7 +260,9 @@ func filters(t *testing.T, d db.DB) {
 func volumes(t *testing.T, d db.DB) {
 	ctx := t.Context()
 	v := &driverstate.Volume{ID: id(1), ProjectID: "p", Size: 1, Status: driverstate.VolumeAvailable,
-		Metadata: map[string]string{"a": "b"}, Path: "/x", Managed: true, CreatedAt: time.Unix(1, 0).UTC()}
+		Metadata: map[string]string{"a": "b"}, Path: "/x", Managed: true, CreatedAt: time.Unix(1, 0).UTC(),
+		Bootable: true, SnapshotID: id(2), SourceVolID: id(3), VolumeType: "fast", Attachments: []driverstate.Attachment{
+			{ID: id(1), AttachmentID: id(4), ServerID: id(5), HostName: "compute", Device: "/dev/vdb", AttachedAt: time.Unix(2, 0).UTC()}}}
 	require.NoError(t, d.VolumeCreate(ctx, v))
 	require.ErrorIs(t, d.VolumeCreate(ctx, v), driverstate.ErrConflict)
 	got, err := d.VolumeGet(ctx, v.ID)
@@ -268,6 +277,10 @@ func volumes(t *testing.T, d db.DB) {
 	all, err = d.VolumeGetAll(ctx, "other")
 	require.NoError(t, err)
 	assert.Empty(t, all)
+	require.NoError(t, d.VolumeCreate(ctx, &driverstate.Volume{ID: id(6), ProjectID: "p", Size: 4, Status: driverstate.VolumeError}))
+	count, gigabytes, err := d.VolumeUsage(ctx, "p")
+	require.NoError(t, err)
+	assert.Equal(t, []int64{2, 5}, []int64{count, gigabytes})
 	require.NoError(t, d.VolumeDestroy(ctx, v.ID))
 	require.ErrorIs(t, d.VolumeDestroy(ctx, v.ID), driverstate.ErrNotFound)
 }
@@ -289,39 +302,6 @@ func services(t *testing.T, d db.DB) {
 	assert.Equal(t, "c", all[0].Cluster)
 	assert.Empty(t, all[0].Reason)
 	assert.False(t, all[0].UpdatedAt.IsZero())
-}
-
-func claims(t *testing.T, d db.DB) {
-	ctx := t.Context()
-	w := &driverstate.Worker{ResourceType: "Volume", ResourceID: id(1), Status: "creating", ServiceID: 1}
-	require.NoError(t, d.WorkerCreate(ctx, w))
-	require.ErrorIs(t, d.WorkerCreate(ctx, &driverstate.Worker{ResourceType: "Volume", ResourceID: id(1), Status: "x"}), driverstate.ErrConflict)
-	var group sync.WaitGroup
-	won := make([]bool, 8)
-	for i := range won {
-		group.Go(func() {
-			seen := *w
-			ok, err := d.WorkerClaimForCleanup(ctx, &seen, int64(100+i))
-			assert.NoError(t, err)
-			won[i] = ok
-		})
-	}
-	group.Wait()
-	n := 0
-	for _, ok := range won {
-		if ok {
-			n++
-		}
-	}
-	assert.Equal(t, 1, n)
-	mine, err := d.WorkerGetAll(ctx, 1)
-	require.NoError(t, err)
-	assert.Empty(t, mine, "the old service has lost it")
-	require.NoError(t, d.WorkerDestroy(ctx, "Volume", id(1)))
-	require.NoError(t, d.WorkerDestroy(ctx, "Volume", id(1)))
-	mine, err = d.WorkerGetAll(ctx, 0)
-	require.NoError(t, err)
-	assert.Empty(t, mine)
 }
 
 func verifications(t *testing.T, d db.DB) {

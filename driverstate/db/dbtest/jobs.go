@@ -84,7 +84,12 @@ func discard(t *testing.T, d db.DB) {
 
 func work(t *testing.T, d db.DB, handle func(context.Context, db.Job) error) db.Queue {
 	t.Helper()
-	queue, err := d.Work(t.Context(), "h@x#y", 2, handle)
+	return workAs(t, d, db.WorkOptions{Runner: "h@x#y", Queues: []string{"h@x#y"}, Parallel: 2}, handle)
+}
+
+func workAs(t *testing.T, d db.DB, o db.WorkOptions, handle func(context.Context, db.Job) error) db.Queue {
+	t.Helper()
+	queue, err := d.Work(t.Context(), o, handle)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, queue.Stop(context.Background())) })
 	return queue

@@ -195,6 +195,7 @@ func backupFields(b *driverstate.Backup) []field {
 var volumeTable = table{"volumes", []string{
 	"id", "user_id", "project_id", "host", "display_name", "display_description", "size", "status",
 	"previous_status", "availability_zone", "metadata", "path", "managed", "created_at", "updated_at",
+	"bootable", "attachments", "snapshot_id", "source_volid", "volume_type",
 }}
 
 func volumeFields(v *driverstate.Volume) []field {
@@ -204,6 +205,20 @@ func volumeFields(v *driverstate.Volume) []field {
 		text[driverstate.VolumeStatus]{&v.Status}, text[driverstate.VolumeStatus]{&v.PreviousStatus},
 		text[string]{&v.AvailabilityZone}, document{&v.Metadata}, text[string]{&v.Path}, flag{&v.Managed},
 		stamp{&v.CreatedAt}, stamp{&v.UpdatedAt},
+		flag{&v.Bootable}, document{&v.Attachments}, text[string]{&v.SnapshotID}, text[string]{&v.SourceVolID}, text[string]{&v.VolumeType},
+	}
+}
+
+var snapshotTable = table{"snapshots", []string{
+	"id", "volume_id", "user_id", "project_id", "display_name", "display_description", "status", "volume_size",
+	"metadata", "path", "created_at", "updated_at",
+}}
+
+func snapshotFields(s *driverstate.Snapshot) []field {
+	return []field{
+		text[string]{&s.ID}, text[string]{&s.VolumeID}, text[string]{&s.UserID}, text[string]{&s.ProjectID},
+		text[string]{&s.Name}, text[string]{&s.Description}, text[driverstate.SnapshotStatus]{&s.Status},
+		number[int64]{&s.Size}, document{&s.Metadata}, text[string]{&s.Path}, stamp{&s.CreatedAt}, stamp{&s.UpdatedAt},
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -70,7 +73,7 @@ func (t *transaction) JobInsert(ctx context.Context, j *db.Job) error {
 // here the engine's lock proves that it is not.
 func (t *transaction) JobsDiscardUnfinished(ctx context.Context, queue string) (int, error) {
 	result, err := t.tx.ExecContext(ctx, `UPDATE river_job SET state = 'discarded', finalized_at = CURRENT_TIMESTAMP
-		WHERE queue = ? AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled')`, queueName(queue))
+		WHERE queue = ? AND `+unfinished, queueName(queue))
 	if err != nil {
 		return 0, fmt.Errorf("discarding the jobs of %s: %w", queue, err)
 	}
@@ -82,6 +85,54 @@ func (t *transaction) JobsDiscardUnfinished(ctx context.Context, queue string) (
 	_, err = t.tx.ExecContext(ctx, `DELETE FROM river_job WHERE state IN ('cancelled', 'completed', 'discarded')
 		AND finalized_at < datetime('now', ?)`, keepJobs)
 	return int(n), err
+}
+
+// unfinished are River's states of a job that has yet to run, or runs.
+const unfinished = "state IN ('available', 'pending', 'retryable', 'running', 'scheduled')"
+
+// JobsOf returns the unfinished jobs of a backup.
+func (t *transaction) JobsOf(ctx context.Context, backupID string) ([]db.JobState, error) {
+	return t.jobs(ctx, unfinished+" AND json_extract(args, '$.BackupID') = ?", backupID)
+}
+
+// JobsRunBy returns what runner runs.
+func (t *transaction) JobsRunBy(ctx context.Context, runner string) ([]db.JobState, error) {
+	return t.jobs(ctx, "state = 'running' AND json_extract(attempted_by, '$[#-1]') = ?", runner)
+}
+
+func (t *transaction) jobs(ctx context.Context, where string, arg any) ([]db.JobState, error) {
+	found, err := t.tx.QueryContext(ctx, `SELECT id, json(args), state = 'running', COALESCE(json_extract(attempted_by, '$[#-1]'), '')
+		FROM river_job WHERE `+where+" ORDER BY id", arg)
+	if err != nil {
+		return nil, fmt.Errorf("reading jobs: %w", err)
+	}
+	defer found.Close()
+	var out []db.JobState
+	for found.Next() {
+		var j db.JobState
+		var id int64
+		var args []byte
+		if err := found.Scan(&id, &args, &j.Running, &j.Runner); err != nil {
+			return nil, fmt.Errorf("reading jobs: %w", err)
+		}
+		if err := json.Unmarshal(args, &j.Job); err != nil {
+			return nil, fmt.Errorf("reading job %d: %w", id, err)
+		}
+		j.ID = id
+		out = append(out, j)
+	}
+	return out, found.Err()
+}
+
+// JobsDiscard takes jobs off.
+func (t *transaction) JobsDiscard(ctx context.Context, ids ...int64) error {
+	for _, id := range ids {
+		_, err := t.tx.ExecContext(ctx, "UPDATE river_job SET state = 'discarded', finalized_at = CURRENT_TIMESTAMP WHERE id = ? AND "+unfinished, id)
+		if err != nil {
+			return fmt.Errorf("discarding job %d: %w", id, err)
+		}
+	}
+	return nil
 }
 
 type worker struct {
@@ -102,20 +153,27 @@ func (w *worker) Work(ctx context.Context, j *river.Job[jobArgs]) error {
 	return nil
 }
 
-// Work works queue until it is stopped, whatever becomes of ctx.
-func (d *DB) Work(ctx context.Context, queue string, parallel int, handle func(context.Context, db.Job) error) (db.Queue, error) {
+// Work works the queues until they are stopped, whatever becomes of ctx.
+func (d *DB) Work(ctx context.Context, o db.WorkOptions, handle func(context.Context, db.Job) error) (db.Queue, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	workers := river.NewWorkers()
 	for _, kind := range jobKinds {
 		river.AddWorkerArgs(workers, jobArgs{db.Job{Kind: kind}}, &worker{handle: handle})
 	}
-	name := queueName(queue)
-	listener, err := newListener(name)
+	queues := map[string]river.QueueConfig{}
+	for _, queue := range o.Queues {
+		queues[queueName(queue)] = river.QueueConfig{MaxWorkers: o.Parallel}
+	}
+	listener, err := newListener(slices.Collect(maps.Keys(queues)))
 	if err != nil {
-		return nil, fmt.Errorf("queue of %s: %w", queue, err)
+		return nil, fmt.Errorf("queues of %s: %w", o.Runner, err)
 	}
 	client, err := river.NewClient[*sql.Tx](listening{riversqlite.New(d.pool), listener}, &river.Config{
+		ID:                   o.Runner,
 		Logger:               d.logger,
-		Queues:               map[string]river.QueueConfig{name: {MaxWorkers: parallel}},
+		Queues:               queues,
 		Workers:              workers,
 		FetchCooldown:        fetchCooldown,
 		FetchPollInterval:    pollInterval,
@@ -124,15 +182,15 @@ func (d *DB) Work(ctx context.Context, queue string, parallel int, handle func(c
 		ErrorHandler:         panicLogger{d.logger},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("queue of %s: %w", queue, err)
+		return nil, fmt.Errorf("queues of %s: %w", o.Runner, err)
 	}
 	// A commit from here on is heard, one before it is seen by the first look.
-	d.listeners.add(name, listener)
+	d.listeners.add(listener)
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
-		d.listeners.remove(name, listener)
-		return nil, fmt.Errorf("queue of %s: %w", queue, err)
+		d.listeners.remove(listener)
+		return nil, fmt.Errorf("queues of %s: %w", o.Runner, err)
 	}
-	return &running{client: client, forget: func() { d.listeners.remove(name, listener) }}, nil
+	return &running{client: client, forget: func() { d.listeners.remove(listener) }}, nil
 }
 
 type running struct {

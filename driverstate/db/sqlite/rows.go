@@ -122,6 +122,13 @@ func (r rows) VolumeDestroy(ctx context.Context, id string) error {
 	return r.one(ctx, "volume", id, "DELETE FROM volumes WHERE id = ?", id)
 }
 
+// VolumeUsage sums up the volumes of a project.
+func (r rows) VolumeUsage(ctx context.Context, projectID string) (count, gigabytes int64, err error) {
+	err = r.q.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM volumes WHERE project_id = ?", projectID).
+		Scan(&count, &gigabytes)
+	return count, gigabytes, err
+}
+
 // one runs a statement that must change the row of id.
 func (r rows) one(ctx context.Context, resource, id, query string, args ...any) error {
 	result, err := r.q.ExecContext(ctx, query, args...)
@@ -163,53 +170,6 @@ func (r rows) ServiceGetAll(ctx context.Context) ([]*driverstate.Service, error)
 func (r rows) ServiceUpdate(ctx context.Context, s *driverstate.Service) error {
 	return r.one(ctx, "service", s.Host, "UPDATE services SET disabled = ?, disabled_reason = ? WHERE id = ?",
 		flag{&s.Disabled}, text[string]{&s.DisabledReason}, s.ID)
-}
-
-// WorkerCreate inserts w and sets its ID.
-func (r rows) WorkerCreate(ctx context.Context, w *driverstate.Worker) error {
-	w.UpdatedAt = r.now()
-	t := table{workerTable.name, workerTable.columns[1:]}
-	err := r.q.QueryRowContext(ctx, t.insert()+" RETURNING id", values(workerFields(w)[1:])...).Scan(&w.ID)
-	if conflicts(err) {
-		return moved(strings.ToLower(w.ResourceType), w.ResourceID, "work on it is under way already")
-	}
-	return err
-}
-
-// WorkerGetAll returns the workers of a service, of all when it is 0.
-func (r rows) WorkerGetAll(ctx context.Context, serviceID int64) ([]*driverstate.Worker, error) {
-	var out []*driverstate.Worker
-	err := r.all(ctx, workerTable, "WHERE ? IN (0, service_id) ORDER BY id", []any{serviceID}, func() []field {
-		out = append(out, new(driverstate.Worker))
-		return workerFields(out[len(out)-1])
-	})
-	return out, err
-}
-
-// WorkerClaimForCleanup is one conditional update (cinder/db/sqlalchemy/api.py
-// worker_claim_for_cleanup): race_preventer changes with every claim, so a
-// second one that read the same row finds nothing to update.
-func (r rows) WorkerClaimForCleanup(ctx context.Context, w *driverstate.Worker, serviceID int64) (bool, error) {
-	at := r.now()
-	result, err := r.q.ExecContext(ctx, `UPDATE workers SET service_id = ?, race_preventer = race_preventer + 1, updated_at = ?
-		WHERE id = ? AND status = ? AND COALESCE(service_id, 0) = ? AND race_preventer = ? AND updated_at <= ?`,
-		serviceID, stamp{&at}, w.ID, w.Status, w.ServiceID, w.RacePreventer, stamp{&w.UpdatedAt})
-	if err != nil {
-		return false, fmt.Errorf("claiming worker %d: %w", w.ID, err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil || n == 0 {
-		return false, err
-	}
-	w.ServiceID, w.UpdatedAt = serviceID, at
-	w.RacePreventer++
-	return true, nil
-}
-
-// WorkerDestroy removes the worker of a resource; none is success.
-func (r rows) WorkerDestroy(ctx context.Context, resourceType, resourceID string) error {
-	_, err := r.q.ExecContext(ctx, "DELETE FROM workers WHERE resource_type = ? AND resource_id = ?", resourceType, resourceID)
-	return err
 }
 
 // VerificationCreate inserts v.

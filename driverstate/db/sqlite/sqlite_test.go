@@ -67,7 +67,7 @@ func TestWhatAKilledProcessLeaves(t *testing.T) {
 
 func dieHalfway(t *testing.T, path string) {
 	d := open(t, path)
-	_, err := d.Work(t.Context(), "h", 1, func(ctx context.Context, _ db.Job) error {
+	_, err := d.Work(t.Context(), db.WorkOptions{Runner: "h", Queues: []string{"h"}, Parallel: 1}, func(ctx context.Context, _ db.Job) error {
 		return d.Update(ctx, func(tx db.Tx) error {
 			if err := tx.BackupCreate(ctx, &driverstate.Backup{ID: "not committed", Status: driverstate.StatusCreating}); err != nil {
 				return err
@@ -92,7 +92,7 @@ func TestAQueueThatIsStoppedAtOnceStops(t *testing.T) {
 		d, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"), sqlite.Options{})
 		require.NoError(t, err)
 		ran := make(chan struct{})
-		queue, err := d.Work(t.Context(), "h", 2, func(context.Context, db.Job) error { close(ran); return nil })
+		queue, err := d.Work(t.Context(), db.WorkOptions{Runner: "h", Queues: []string{"h"}, Parallel: 2}, func(context.Context, db.Job) error { close(ran); return nil })
 		require.NoError(t, err)
 		require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error {
 			return tx.JobInsert(t.Context(), &db.Job{Kind: db.JobDelete, Queue: "h"})
@@ -155,26 +155,55 @@ func TestAFileOfANewerProgramIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "newer")
 }
 
+// The schemas of earlier programs, as what undoes the later migrations.
+var undo = []struct {
+	version int // in user_version
+	steps   []string
+}{
+	{3, []string{
+		"DROP TABLE snapshots", "DROP TABLE quotas",
+		"ALTER TABLE volumes DROP COLUMN bootable", "ALTER TABLE volumes DROP COLUMN attachments", "ALTER TABLE volumes DROP COLUMN snapshot_id",
+		"ALTER TABLE volumes DROP COLUMN source_volid", "ALTER TABLE volumes DROP COLUMN volume_type",
+		"DELETE FROM goose_db_version WHERE version_id = 3", "PRAGMA user_version = 3",
+	}},
+	{2, []string{
+		"DROP TABLE clusters", "DROP TABLE messages", "DELETE FROM goose_db_version WHERE version_id = 2", "PRAGMA user_version = 2",
+	}},
+}
+
 func TestAFileOfAnEarlierVersionIsMigrated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	d, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	require.NoError(t, err)
+	volume := &driverstate.Volume{ID: "kept", Status: driverstate.VolumeAvailable, Metadata: map[string]string{"k": "v"}, Managed: true}
 	require.NoError(t, d.BackupCreate(t.Context(), &driverstate.Backup{ID: "kept", Status: driverstate.StatusAvailable}))
+	require.NoError(t, d.VolumeCreate(t.Context(), volume))
 	require.NoError(t, d.Close())
-	raw, err := sql.Open("sqlite", path)
-	require.NoError(t, err)
-	for _, back := range []string{
-		"DROP TABLE clusters", "DROP TABLE messages", "DELETE FROM goose_db_version WHERE version_id = 2", "PRAGMA user_version = 2",
-	} {
-		_, err = raw.Exec(back)
+	for steps := range undo {
+		raw, err := sql.Open("sqlite", path)
 		require.NoError(t, err)
-	}
-	require.NoError(t, raw.Close())
+		for _, u := range undo[:steps+1] {
+			for _, back := range u.steps {
+				_, err = raw.Exec(back)
+				require.NoError(t, err, back)
+			}
+		}
+		require.NoError(t, raw.Close())
 
-	now := open(t, path)
-	_, err = now.BackupGet(t.Context(), "kept")
-	require.NoError(t, err)
-	messages, err := now.MessageGetAll(t.Context(), "")
-	require.NoError(t, err)
-	assert.Empty(t, messages)
+		now, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		require.NoError(t, err, "schema %d", undo[steps].version)
+		_, err = now.BackupGet(t.Context(), "kept")
+		require.NoError(t, err)
+		got, err := now.VolumeGet(t.Context(), "kept")
+		require.NoError(t, err)
+		assert.Equal(t, volume, got)
+		messages, err := now.MessageGetAll(t.Context(), "")
+		require.NoError(t, err)
+		assert.Empty(t, messages)
+		require.NoError(t, now.QuotaSet(t.Context(), "p", "backups", 5))
+		snapshots, err := now.SnapshotGetAll(t.Context(), "", "")
+		require.NoError(t, err)
+		assert.Empty(t, snapshots)
+		require.NoError(t, now.Close())
+	}
 }

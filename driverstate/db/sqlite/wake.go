@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -19,7 +20,7 @@ import (
 // insertTopic is River's topic of inserted jobs.
 const insertTopic = "river_insert"
 
-// listening is River's SQLite driver with a listener for one queue.
+// listening is River's SQLite driver with a listener.
 type listening struct {
 	*riversqlite.Driver
 	listener *listener
@@ -33,34 +34,69 @@ func (l listening) GetListener(*riverdriver.GetListenenerParams) riverdriver.Lis
 	return l.listener
 }
 
-// listener is a riverdriver.Listener that hears of one queue's commits.
+// listener is a riverdriver.Listener that hears of the commits to its queues.
 type listener struct {
-	payload string
-	wake    chan struct{} // one pending wake stands for any number
+	payloads map[string]string // of a notification, by River's queue name
+	wake     chan struct{}     // one pending wake stands for any number
+
+	mu      sync.Mutex
+	pending map[string]bool // queues with a commit that is not told yet
 }
 
-func newListener(queue string) (*listener, error) {
-	payload, err := json.Marshal(map[string]string{"queue": queue})
-	if err != nil {
-		return nil, err
+func newListener(queues []string) (*listener, error) {
+	l := &listener{payloads: map[string]string{}, wake: make(chan struct{}, 1), pending: map[string]bool{}}
+	for _, queue := range queues {
+		payload, err := json.Marshal(map[string]string{"queue": queue})
+		if err != nil {
+			return nil, err
+		}
+		l.payloads[queue] = string(payload)
 	}
-	return &listener{payload: string(payload), wake: make(chan struct{}, 1)}, nil
+	return l, nil
 }
 
-func (l *listener) notify() {
+func (l *listener) notify(queue string) {
+	if _, ours := l.payloads[queue]; !ours {
+		return
+	}
+	l.mu.Lock()
+	l.pending[queue] = true
+	l.mu.Unlock()
+	l.signal()
+}
+
+func (l *listener) signal() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
+// take returns the payload of one pending queue, and signals if there are more.
+func (l *listener) take() (string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for queue := range l.pending {
+		delete(l.pending, queue)
+		if len(l.pending) > 0 {
+			l.signal()
+		}
+		return l.payloads[queue], true
+	}
+	return "", false
+}
+
 // WaitForNotification implements riverdriver.Listener.
 func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
-	select {
-	case <-l.wake:
-		return &riverdriver.Notification{Topic: insertTopic, Payload: l.payload}, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	for {
+		select {
+		case <-l.wake:
+			if payload, ok := l.take(); ok {
+				return &riverdriver.Notification{Topic: insertTopic, Payload: payload}, nil
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }
 
@@ -74,35 +110,31 @@ func (l *listener) Schema() string                         { return "" }
 func (l *listener) SetAfterConnectExec(string)             {}
 func (l *listener) Unlisten(context.Context, string) error { return nil }
 
-// listeners are those of the queues being worked, by River's queue name.
+// listeners are those of the queues being worked.
 type listeners struct {
-	mu sync.Mutex
-	of map[string]*listener
+	mu  sync.Mutex
+	all []*listener
 }
 
-func (l *listeners) add(queue string, which *listener) {
+func (l *listeners) add(which *listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.of == nil {
-		l.of = make(map[string]*listener)
-	}
-	l.of[queue] = which
+	l.all = append(l.all, which)
 }
 
-func (l *listeners) remove(queue string, which *listener) {
+func (l *listeners) remove(which *listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.of[queue] == which {
-		delete(l.of, queue)
-	}
+	l.all = slices.DeleteFunc(l.all, func(have *listener) bool { return have == which })
 }
 
+// notify tells those that work queues, by River's names.
 func (l *listeners) notify(queues []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, q := range queues {
-		if to := l.of[q]; to != nil {
-			to.notify()
+	for _, to := range l.all {
+		for _, queue := range queues {
+			to.notify(queue)
 		}
 	}
 }
