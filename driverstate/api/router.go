@@ -7,12 +7,12 @@
 package api
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -316,10 +316,14 @@ func (s *server) answer(w http.ResponseWriter, status int, body any) {
 		w.WriteHeader(status)
 		return
 	}
+	text, err := appendJSON(nil, body)
+	if err != nil {
+		s.log.Error("answer not encoded", "status", status, "error", err)
+		status, text = http.StatusInternalServerError, nil
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
+	if _, err := w.Write(text); err != nil {
 		// The client is gone; the status is sent and nothing else can be done.
 		s.log.Debug("answer not written", "error", err)
 	}

@@ -1,42 +1,10 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
-
-// object is a JSON object whose members keep their order.
-type object []member
-
-type member struct {
-	key   string
-	value any
-}
-
-// MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	out.WriteByte('{')
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	for i, m := range o {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if err := enc.Encode(m.key); err != nil {
-			return nil, err
-		}
-		out.WriteByte(':')
-		if err := enc.Encode(m.value); err != nil {
-			return nil, err
-		}
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
-}
 
 // nullable is s, or null when it is empty.
 func nullable(s string) any {
