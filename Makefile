@@ -37,9 +37,10 @@ cover: ## test coverage, in coverage.out
 	$(GO) test -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -1
 
-bench: build ## benchmarks of every package, and of the clients if a cloud is up
+bench: build ## benchmarks of every package, and of the clients and serve if a cloud is up
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	$(GO) run ./testdata/bench/clients bin/cinder-go
+	$(GO) run ./testdata/bench/serve bin/cinder-go
 
 fuzz: ## every fuzz target, FUZZTIME each (default 20s)
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' client commands driverstate | xargs -n1 dirname | sort -u); do \
