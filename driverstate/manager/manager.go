@@ -79,6 +79,9 @@ type Config struct {
 	ReportInterval  time.Duration // between heartbeats; 10 s
 	ServiceDownTime time.Duration // after which a silent service is down; 60 s
 	InitInterval    time.Duration // between attempts to set up a driver that is down; 60 s
+	InitTimeout     time.Duration // of one attempt; 60 s
+	InitOnce        bool          // a driver that is down is not tried again
+	CheckInterval   time.Duration // between looks at a driver that is up; 60 s
 	Jobs            int           // how many jobs run at once; 4
 }
 
@@ -113,8 +116,10 @@ func (c *Config) setDefaults() error {
 	if c.ServiceDownTime <= 0 {
 		c.ServiceDownTime = time.Minute
 	}
-	if c.InitInterval <= 0 {
-		c.InitInterval = time.Minute
+	for _, d := range []*time.Duration{&c.InitInterval, &c.InitTimeout, &c.CheckInterval} {
+		if *d <= 0 {
+			*d = time.Minute
+		}
 	}
 	if c.Jobs <= 0 {
 		c.Jobs = 4
@@ -135,9 +140,8 @@ type Manager struct {
 	mu       sync.Mutex
 	tasks    map[string]map[*task]struct{} // by backup id
 	volumes  map[string]bool               // volumes this process is making or removing
-	ready    bool                          // the driver is set up
-	reason   string                        // why not
-	services map[driverstate.Binary]int64  // ids of our rows
+	driver   driverState
+	services map[driverstate.Binary]int64 // ids of our rows
 	stopped  bool
 
 	cancel context.CancelFunc
@@ -157,7 +161,7 @@ func New(c Config) (*Manager, error) {
 		tasks:    map[string]map[*task]struct{}{},
 		volumes:  map[string]bool{},
 		services: map[driverstate.Binary]int64{},
-		reason:   "not started",
+		driver:   driverState{reason: "not started"},
 	}, nil
 }
 

@@ -10,9 +10,6 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-// initTimeout bounds one attempt to set up the driver.
-const initTimeout = time.Minute
-
 // volumeBackend is the backend part of the volume service's host. Clients
 // expect the form host@backend (tempest, VolumesServicesTestJSON).
 const volumeBackend = "@file"
@@ -29,12 +26,14 @@ func (m *Manager) Start(ctx context.Context) error {
 		return err
 	}
 	m.background(m.heartbeat)
-	m.background(m.keepTrying)
+	m.background(m.watchDriver)
 	return nil
 }
 
 func (m *Manager) start(ctx context.Context) error {
-	m.setReady(false, "the driver is being set up")
+	m.mu.Lock()
+	m.driver = driverState{reason: "the driver is being set up"}
+	m.mu.Unlock()
 	if err := m.report(ctx); err != nil {
 		return fmt.Errorf("register the services of host %s: %w", m.cfg.Host, err)
 	}
@@ -108,73 +107,6 @@ func (m *Manager) heartbeat() {
 	}
 }
 
-// keepTrying sets up a driver that was down, until it succeeds.
-func (m *Manager) keepTrying() {
-	tick := time.NewTicker(m.cfg.InitInterval)
-	defer tick.Stop()
-	for !m.isReady() {
-		select {
-		case <-m.ctx.Done():
-			return
-		case <-tick.C:
-			m.initDriver(m.ctx)
-		}
-	}
-}
-
-// initDriver makes one attempt. Before the service is up, what the earlier
-// process left is resumed, so that resumed and new work cannot be confused.
-func (m *Manager) initDriver(ctx context.Context) {
-	m.publish(eventDriverInitStart, Payload{Host: m.cfg.Host, Service: m.cfg.Driver.Service()})
-	err := m.setUp(ctx)
-	if err == nil {
-		err = m.resume(ctx)
-	}
-	if ctx.Err() != nil && err != nil {
-		return
-	}
-	p := Payload{Host: m.cfg.Host, Service: m.cfg.Driver.Service()}
-	if err != nil {
-		m.log.Error("the backup service is down", "host", m.cfg.Host, "error", err)
-		m.setReady(false, clip(err.Error()))
-		p.FailReason = clip(err.Error())
-		m.publish(eventDriverInitError, p)
-	} else {
-		m.setReady(true, "")
-		m.publish(eventDriverInitEnd, p)
-	}
-	if err := m.report(ctx); err != nil {
-		m.log.Error("heartbeat failed", "host", m.cfg.Host, "error", err)
-	}
-}
-
-func (m *Manager) setUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, initTimeout)
-	defer cancel()
-	if err := m.cfg.Driver.DoSetup(ctx); err != nil {
-		return err
-	}
-	return m.cfg.Driver.CheckForSetupError(ctx)
-}
-
-func (m *Manager) setReady(ready bool, reason string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.ready, m.reason = ready, reason
-}
-
-func (m *Manager) isReady() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ready
-}
-
-func (m *Manager) downReason() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.reason
-}
-
 // report writes the heartbeat of both services of this process.
 func (m *Manager) report(ctx context.Context) error {
 	reason := m.downReason()
@@ -192,12 +124,6 @@ func (m *Manager) report(ctx context.Context) error {
 		m.mu.Unlock()
 	}
 	return nil
-}
-
-// serviceDown is Cinder's answer when no service can do the work; name is the
-// binary, or on import the service that the record names.
-func serviceDown(name string) error {
-	return refuse("service", name, driverstate.ErrServiceDown, "Service "+name+" could not be found.")
 }
 
 // requireUp answers ErrServiceDown unless our backup service is up and
