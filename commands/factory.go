@@ -26,6 +26,7 @@ import (
 	"github.com/cinder-go/cinder-go/commands/prompt"
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/engine"
+	"github.com/cinder-go/cinder-go/driverstate/fault"
 )
 
 // lookup reads one variable of the environment.
@@ -198,7 +199,12 @@ func (f *Factory) engineConfig() (engine.Config, error) {
 	if err != nil {
 		return engine.Config{}, err
 	}
+	kill, _ := f.env(fault.Env)
+	if kill != "" {
+		f.con.warn("", "%s is set: this process will kill itself at fault point %q", fault.Env, kill)
+	}
 	return engine.Config{
+		Fault:    kill,
 		StateDir: dir, StoreURL: f.g.store, StoreReadOnly: f.g.readOnly,
 		Observer: f.con, Logger: f.logger(), Now: f.now,
 	}, nil

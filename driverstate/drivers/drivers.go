@@ -15,6 +15,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/chunked"
 	"github.com/cinder-go/cinder-go/driverstate/drivers/posix"
+	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
 // Options is what the program decides, not the store's URL.
@@ -23,6 +24,8 @@ type Options struct {
 	Workers  int  // objects at once; 0 = one per CPU
 	// Logger is told what a scan leaves out; nil discards it.
 	Logger *slog.Logger
+	// Wrap is put around the store, if not nil.
+	Wrap func(objectstore.Store) objectstore.Store
 }
 
 // scheme is one kind of store URL.
@@ -138,7 +141,7 @@ const objectStoreSize = 52428800
 func config(root string, q url.Values, o Options) (posix.Config, error) {
 	c := posix.Config{
 		Path: root, Container: q.Get("container"),
-		ReadOnly: o.ReadOnly, Workers: o.Workers, Logger: o.Logger,
+		ReadOnly: o.ReadOnly, Workers: o.Workers, Logger: o.Logger, Wrap: o.Wrap,
 	}
 	if q.Has("compression") {
 		word, err := chunked.ParseCompression(q.Get("compression"))

@@ -50,6 +50,10 @@ type Config struct {
 	Listen string
 	// PublicURL is the base of links in answers; empty takes the request's.
 	PublicURL string
+
+	// Fault has this process killed at a fault point, as fault.Arm takes it.
+	// For crash tests; empty for never.
+	Fault string
 }
 
 // Validate answers ErrInvalidInput to a configuration that cannot work.

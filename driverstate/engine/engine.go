@@ -48,6 +48,9 @@ func Start(ctx context.Context, c Config) (*Engine, error) {
 	if err := prepare(dir); err != nil {
 		return nil, err
 	}
+	if err := arm(&c); err != nil {
+		return nil, err
+	}
 	e := &Engine{}
 	if err := e.open(ctx, dir, c); err != nil {
 		return nil, errors.Join(err, e.closeAll())
@@ -64,7 +67,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	if c.Host, err = hostOf(dir, c.Host); err != nil {
 		return fmt.Errorf("name of the host: %w", err)
 	}
-	driver, err := drivers.Open(c.StoreURL, drivers.Options{ReadOnly: c.StoreReadOnly, Workers: c.Workers, Logger: c.Logger})
+	driver, err := drivers.Open(c.StoreURL, drivers.Options{ReadOnly: c.StoreReadOnly, Workers: c.Workers, Logger: c.Logger, Wrap: wrapStore()})
 	if err != nil {
 		return err
 	}
@@ -75,10 +78,10 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	}
 	e.closesFirst(database)
 	m, err := manager.New(manager.Config{
-		DB: database, Driver: driver, Canonical: drivers.Canonical,
+		DB: wrapDB(database), Driver: driver, Canonical: drivers.Canonical,
 		Host: c.Host, AvailabilityZone: c.AvailabilityZone, Cluster: c.Cluster,
 		VolumeDir: filepath.Join(dir, volumesDir), TargetDirs: c.TargetDirs, Stdout: c.Stdout,
-		OpenTarget: openTarget, OpenSource: openSource,
+		OpenTarget: wrapTargets(openTarget), OpenSource: openSource,
 		Observer: c.Observer, Logger: c.Logger, Now: c.Now,
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		Jobs: c.Jobs,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/chunked"
+	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
 // Defaults of Cinder's options backup_file_size and
@@ -27,6 +28,7 @@ type Config struct {
 	ReadOnly    bool                // refuse every write
 	Workers     int                 // as chunked.Config
 	Logger      *slog.Logger
+	Wrap        func(objectstore.Store) objectstore.Store // nil for none
 }
 
 // Validate answers driverstate.ErrInvalidInput to a path that is not absolute.

@@ -41,6 +41,9 @@ func NewObjects(_ context.Context, service string, c Config) (driverstate.Driver
 }
 
 func (c Config) wrap(s objectstore.Store) objectstore.Store {
+	if c.Wrap != nil {
+		s = c.Wrap(s)
+	}
 	if c.ReadOnly {
 		return objectstore.ReadOnly(s)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cinder-go/cinder-go/driverstate/fault"
 	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
@@ -118,6 +119,7 @@ func (s *Store) Put(ctx context.Context, container, name string, r io.ReadSeeker
 	f := os.NewFile(uintptr(fd), temp)
 	err = d.fill(ctx, f, r, size)
 	if err == nil {
+		fault.Point("posix.put.temporary")
 		err = unix.Renameat(int(d.Fd()), temp, int(d.Fd()), file)
 	}
 	if err != nil {
@@ -275,6 +277,7 @@ func (d *dir) prune(parts []string) error {
 		err := unix.Unlinkat(int(chain[i-1].Fd()), parts[i-1], unix.AT_REMOVEDIR)
 		switch {
 		case err == nil, errors.Is(err, unix.ENOENT):
+			fault.Point("posix.remove.directory")
 		case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST), errors.Is(err, unix.EBUSY):
 			return nil
 		default:
