@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cinder-go/cinder-go/commands/output"
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/engine"
 )
@@ -30,15 +31,18 @@ type serveOptions struct {
 	con    *console
 	logger func() *slog.Logger
 	config func() (engine.Config, error)
+	print  func(output.View) error
 
 	listen     string
 	auth       string
 	remote     bool
 	targetDirs []string
+	engine     engineFlags
 }
 
 func newServe(f *Factory, run runner[serveOptions]) *cobra.Command {
 	o := &serveOptions{con: f.con, logger: f.logger, config: f.engineConfig}
+	o.print = func(v output.View) error { return f.printer(&outputFlags{format: output.Table}).Print(v) }
 	cmd := &cobra.Command{
 		Use:   "serve --store URL",
 		Short: "Serve the engine as a Cinder-compatible API",
@@ -54,6 +58,9 @@ may delete backups and write restores to any file that this process may write
 On the first interrupt it stops taking requests, stops the work under way, and
 leaves every row true; the next start ends deletes that were begun. A second
 interrupt quits at once. One process at a time can use a state directory.
+
+Options of cinder.conf are given with --set, those of the service also by flags,
+which win; --show-options lists them.
 
 It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 		Example: `  cinder-go serve --store posix:///srv/backup --state-dir /var/lib/cinder-go
@@ -82,6 +89,7 @@ It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 	fs.StringVar(&o.auth, "auth", "noauth", "`KIND` of authentication: noauth")
 	fs.BoolVar(&o.remote, "allow-remote-noauth", false, "listen on an address that others can reach, without authentication")
 	fs.StringArrayVar(&o.targetDirs, "target-dir", nil, "`DIR` that restores may write to; may be repeated (default: anywhere)")
+	o.engine.addFlags(fs)
 	return cmd
 }
 
@@ -99,8 +107,14 @@ func checkListen(address string, remote bool) error {
 }
 
 func runServe(ctx context.Context, o *serveOptions) error {
+	if o.engine.show {
+		return o.print(optionsView())
+	}
 	cfg, err := o.config()
 	if err != nil {
+		return err
+	}
+	if err := o.engine.apply(&cfg); err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)

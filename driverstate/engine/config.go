@@ -27,7 +27,9 @@ type Config struct {
 	// that this state directory was first used with, at first the machine's.
 	Host             string
 	AvailabilityZone string // "nova" when empty
-	Cluster          string // of the volume service; empty for none
+	// Cluster is that of the services, whose members do each other's work;
+	// empty for none.
+	Cluster string
 
 	// TargetDirs are the directories that restores may write to; nil allows
 	// any path, which only an engine without a network address should.
@@ -44,6 +46,17 @@ type Config struct {
 	ReportInterval  time.Duration // between heartbeats; 0 for 10 s
 	ServiceDownTime time.Duration // after which a silent service is down; 0 for 60 s
 	InitInterval    time.Duration // between attempts to set up a store that is down; 0 for 60 s
+	InitTimeout     time.Duration // of one attempt; 0 for 60 s
+	InitOnce        bool          // a store that is down is not tried again
+	CheckInterval   time.Duration // between looks at a store that is up; 0 for 60 s
+
+	// AutoCleanup takes over the work of a dead member of the cluster when it
+	// was found dead at so many heartbeats in a row; 0 for 3.
+	AutoCleanup       bool
+	AutoCleanupChecks int
+	// VolumeDir holds the engine's own volumes; the members of a cluster share
+	// it. Empty for one in the state directory.
+	VolumeDir string
 
 	// Listen is the URL at which the handler will be served, recorded in the
 	// lock so that another process can name it. Empty when it is not.
@@ -64,6 +77,9 @@ func (c *Config) Validate() error {
 	case c.StoreURL == "":
 		return driverstate.Fail(driverstate.ErrInvalidInput, "store URL must be given")
 	}
+	if c.VolumeDir != "" && !filepath.IsAbs(c.VolumeDir) {
+		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("directory of volumes %q is not absolute", c.VolumeDir))
+	}
 	for _, dir := range c.TargetDirs {
 		if !filepath.IsAbs(dir) {
 			return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("target directory %q is not absolute", dir))
@@ -83,7 +99,7 @@ const (
 // prepare makes the state directory. One that others may write to is refused:
 // who can write there can have any file of ours read or written.
 func prepare(dir string) error {
-	if err := os.MkdirAll(filepath.Join(dir, volumesDir), 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	info, err := os.Stat(dir)

@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,13 +78,18 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.closesFirst(database)
+	volumes := cmp.Or(c.VolumeDir, filepath.Join(dir, volumesDir))
+	if err := os.MkdirAll(volumes, 0o700); err != nil {
+		return fmt.Errorf("directory of volumes: %w", err)
+	}
 	m, err := manager.New(manager.Config{
 		DB: wrapDB(database), Driver: driver, Canonical: drivers.Canonical,
 		Host: c.Host, AvailabilityZone: c.AvailabilityZone, Cluster: c.Cluster,
-		VolumeDir: filepath.Join(dir, volumesDir), TargetDirs: c.TargetDirs, Stdout: c.Stdout,
+		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
 		OpenTarget: wrapTargets(openTarget), OpenSource: openSource,
 		Observer: c.Observer, Logger: c.Logger, Now: c.Now,
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
+		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,
 		Jobs: c.Jobs,
 	})
 	if err != nil {

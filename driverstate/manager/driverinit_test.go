@@ -74,7 +74,9 @@ func TestAStoreThatHangsIsAskedOnceAtATime(t *testing.T) {
 	assert.False(t, l.backupUp())
 	assert.Equal(t, "the store did not answer in time (20ms)", l.service(driverstate.BinaryBackup).Reason)
 	first := l.service(driverstate.BinaryBackup).UpdatedAt
-	require.Eventually(t, func() bool { return l.service(driverstate.BinaryBackup).UpdatedAt.After(first.Add(100 * time.Millisecond)) }, wait, tick)
+	require.Eventually(t, func() bool {
+		return l.service(driverstate.BinaryBackup).UpdatedAt.After(first.Add(100 * time.Millisecond))
+	}, wait, tick)
 	assert.Len(t, hung.begun, 1, "no second goroutine beside the one that hangs")
 	close(hung.release)
 	require.Eventually(t, l.backupUp, wait, tick)

@@ -116,6 +116,11 @@ func (c *Config) setDefaults() error {
 	if c.ServiceDownTime <= 0 {
 		c.ServiceDownTime = time.Minute
 	}
+	if c.ServiceDownTime <= c.ReportInterval { // cinder/service.py basic_config_check
+		down := c.ReportInterval * 5 / 2
+		c.Logger.Warn("service_down_time is not greater than report_interval and was raised", "was", c.ServiceDownTime, "is", down)
+		c.ServiceDownTime = down
+	}
 	for _, d := range []*time.Duration{&c.InitInterval, &c.InitTimeout, &c.CheckInterval} {
 		if *d <= 0 {
 			*d = time.Minute
