@@ -40,8 +40,9 @@ var mayImport = map[string][]string{
 	"client/inproc":     {},
 
 	"driverstate":               {},
-	"driverstate/api":           {"driverstate", uuidPkg},
-	"driverstate/manager":       {"driverstate", "driverstate/db", uuidPkg, "golang.org/x/sync/..."},
+	"driverstate/trace":         {},
+	"driverstate/api":           {"driverstate", "driverstate/trace", uuidPkg},
+	"driverstate/manager":       {"driverstate", "driverstate/db", "driverstate/trace", uuidPkg, "golang.org/x/sync/..."},
 	"driverstate/db":            {"driverstate"},
 	"driverstate/db/sqlite":     {"driverstate", "driverstate/db", "github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
 	"driverstate/fault":         {},

@@ -2,6 +2,11 @@ package driverstate
 
 import "time"
 
+// ObjectsPerProgress is how many objects a driver copies at most before it
+// tells of its progress once more: Cinder's default of
+// backup_object_number_per_notification.
+const ObjectsPerProgress = 10
+
 // EventType says what an Event tells.
 type EventType string
 

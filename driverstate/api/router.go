@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/trace"
 )
 
 // Config is how the API is served. Every zero field has a default.
@@ -195,6 +196,9 @@ func (s *server) serveVersion(w http.ResponseWriter, q *request, id, prefix stri
 	}
 	q.caller, q.prefix = caller, prefix
 	q.caller.RequestID = id
+	q.Request = q.WithContext(trace.With(q.Context(), trace.Request{
+		ID: id, GlobalID: trace.GlobalID(q.Header.Get("X-Openstack-Request-Id")), UserID: caller.UserID, ProjectID: caller.ProjectID,
+	}))
 	if prefix == "/v3" {
 		switch q.URL.Path {
 		case "/v3":

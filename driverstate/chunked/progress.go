@@ -7,7 +7,8 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 )
 
-// progressInterval bounds how often progress is told.
+// progressInterval bounds how often progress is told, but for each
+// driverstate.ObjectsPerProgress-th object.
 const progressInterval = 200 * time.Millisecond
 
 // progress tells an observer how far a run is.
@@ -26,7 +27,8 @@ func (p *progress) add(bytes int64, objects int) {
 	defer p.mu.Unlock()
 	p.event.BytesDone = min(p.event.BytesDone+bytes, p.event.BytesTotal)
 	p.event.ObjectsDone += objects
-	if now := time.Now(); now.Sub(p.told) >= progressInterval {
+	due := objects > 0 && p.event.ObjectsDone%driverstate.ObjectsPerProgress == 0
+	if now := time.Now(); due || now.Sub(p.told) >= progressInterval {
 		p.told = now
 		p.tell(driverstate.EventProgress, "")
 	}

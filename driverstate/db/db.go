@@ -159,9 +159,12 @@ type Job struct {
 	Queue    string // host of the service that is to run it, or its cluster
 	BackupID string
 	VolumeID string `json:",omitempty"`
-	// RequestID and ProjectID are of the request that the job follows from,
-	// for what there is to tell of it; empty when none does.
+	// RequestID, GlobalID (the client's), UserID and ProjectID are of the
+	// request that the job follows from, for what there is to tell of it;
+	// empty when none does.
 	RequestID string `json:",omitempty"`
+	GlobalID  string `json:",omitempty"`
+	UserID    string `json:",omitempty"`
 	ProjectID string `json:",omitempty"`
 	// Args is the job's own JSON, at most a few kB.
 	Args []byte `json:",omitempty"`

@@ -140,7 +140,7 @@ func (m *Manager) cleanInBackground(services []driverstate.Service, f driverstat
 		}
 		m.background(func() {
 			if err := m.cleanVolumes(m.ctx, s.ID, f, until); err != nil && m.ctx.Err() == nil {
-				m.log.Error("workers cleanup", "service", s.ID, "host", s.Host, "error", err)
+				m.log.ErrorContext(m.ctx, "workers cleanup", "service", s.ID, "host", s.Host, "error", err)
 			}
 		})
 	}

@@ -158,7 +158,7 @@ func (m *Manager) runCreate(ctx context.Context, j db.Job) error {
 	}
 	var stored driverstate.Stored
 	if err == nil {
-		m.notify(eventCreateStart, b)
+		m.notify(ctx, eventCreateStart, b)
 		stored, err = m.copyBackup(ctx, b, v)
 	}
 	if err != nil && superseded(ctx) {
@@ -229,7 +229,7 @@ func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driv
 		return stored, fmt.Errorf("%w: %w", errNoDevice, err)
 	}
 	defer src.Close()
-	return m.cfg.Driver.Backup(ctx, b, parent, src, m.cfg.Observer)
+	return m.cfg.Driver.Backup(ctx, b, parent, src, m.notifyProgress(ctx, b))
 }
 
 // discard removes what a failed copy left on the store.
@@ -237,7 +237,7 @@ func (m *Manager) discard(ctx context.Context, b *driverstate.Backup) {
 	ctx, cancel := settle(ctx)
 	defer cancel()
 	if err := m.cfg.Driver.Delete(ctx, b); err != nil {
-		m.log.Error("objects of a failed backup are left on the store",
+		m.log.ErrorContext(ctx, "objects of a failed backup are left on the store",
 			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
 	}
 }
@@ -287,8 +287,13 @@ func (m *Manager) finishCreate(ctx context.Context, j db.Job, stored driverstate
 	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
 		return nil
 	}
-	if err == nil && cause == nil {
-		m.notify(eventCreateEnd, b)
+	switch {
+	case err == nil && cause == nil:
+		markStored(ctx, stored.Bytes)
+		m.notify(ctx, eventCreateEnd, b)
+	case err == nil:
+		markFailed(ctx)
+		m.notify(ctx, eventCreateError, b)
 	}
 	return err
 }

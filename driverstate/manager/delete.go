@@ -52,8 +52,8 @@ func (m *Manager) DeleteBackup(ctx context.Context, c driverstate.Caller, id str
 		return m.lostRace(err, id, "Backup status must be available or error")
 	}
 	if b.Service == "" {
-		m.notifyDelete(eventDeleteStart, b, force)
-		m.notifyDelete(eventDeleteEnd, b, force)
+		m.notifyDelete(ctx, eventDeleteStart, b, force)
+		m.notifyDelete(ctx, eventDeleteEnd, b, force)
 	}
 	m.cancelWork(id, anyWork)
 	return nil
@@ -134,15 +134,15 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 		return nil
 	}
 	if !m.isReady() {
-		return m.failDelete(ctx, j, driverstate.ActionDeleteAbort, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
+		return m.failDelete(ctx, j, driverstate.ActionDeleteAbort, args.Force, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
 	}
-	m.notifyDelete(eventDeleteStart, b, args.Force)
+	m.notifyDelete(ctx, eventDeleteStart, b, args.Force)
 	err = m.deleteObjects(ctx, b, args.Force)
 	switch {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		return m.failDelete(ctx, j, driverstate.ActionDeleteFail, err)
+		return m.failDelete(ctx, j, driverstate.ActionDeleteFail, args.Force, err)
 	}
 	err = m.db.Update(ctx, func(tx db.Tx) error {
 		now, err := tx.BackupGet(ctx, b.ID)
@@ -156,7 +156,7 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 	}
 	if err == nil {
 		b.Status = driverstate.StatusDeleted
-		m.notifyDelete(eventDeleteEnd, b, args.Force)
+		m.notifyDelete(ctx, eventDeleteEnd, b, args.Force)
 	}
 	return err
 }
@@ -177,22 +177,24 @@ func (m *Manager) deleteObjects(ctx context.Context, b *driverstate.Backup, forc
 	case err == nil:
 		return nil
 	case errors.Is(err, driverstate.ErrInvalidInput):
-		m.log.Warn("no objects deleted: the place in the row is not this backup's own",
+		m.log.WarnContext(ctx, "no objects deleted: the place in the row is not this backup's own",
 			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
 		return nil
 	case force && !errors.Is(err, driverstate.ErrReadOnly) && ctx.Err() == nil:
-		m.log.Error("force delete left objects on the store",
+		m.log.ErrorContext(ctx, "force delete left objects on the store",
 			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
 		return nil
 	}
 	return err
 }
 
-func (m *Manager) failDelete(ctx context.Context, j db.Job, a driverstate.Action, cause error) error {
+func (m *Manager) failDelete(ctx context.Context, j db.Job, a driverstate.Action, force bool, cause error) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
+	var b *driverstate.Backup
 	err := m.db.Update(ctx, func(tx db.Tx) error {
-		_, err := move(ctx, tx, j.BackupID, a, func(b *driverstate.Backup) { b.FailReason = clip(text(cause)) })
+		var err error
+		b, err = move(ctx, tx, j.BackupID, a, func(b *driverstate.Backup) { b.FailReason = clip(text(cause)) })
 		if err != nil {
 			return err
 		}
@@ -203,6 +205,10 @@ func (m *Manager) failDelete(ctx context.Context, j db.Job, a driverstate.Action
 	})
 	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
 		return nil
+	}
+	if err == nil {
+		markFailed(ctx)
+		m.notifyDelete(ctx, eventDeleteError, b, force)
 	}
 	return err
 }

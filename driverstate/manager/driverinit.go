@@ -54,7 +54,7 @@ func (m *Manager) watchDriver() {
 // resumed and new work cannot be confused.
 func (m *Manager) initDriver(ctx context.Context) {
 	if m.toldReason() == "" {
-		m.publish(eventDriverInitStart, m.driverPayload())
+		m.publish(ctx, eventDriverInitStart, m.driverPayload())
 	}
 	err := m.attempt(ctx, m.setUp)
 	if err == nil && !m.isResumed() {
@@ -132,15 +132,15 @@ func (m *Manager) driverIs(ctx context.Context, err error) {
 	p := m.driverPayload()
 	switch {
 	case err == nil && !was:
-		m.log.Info("the backup service is up", "host", m.cfg.Host)
-		m.publish(eventDriverInitEnd, p)
+		m.log.InfoContext(ctx, "the backup service is up", "host", m.cfg.Host)
+		m.publish(ctx, eventDriverInitEnd, p)
 	case err != nil && reason != told:
-		m.log.Error("the backup service is down", "host", m.cfg.Host, "error", err)
+		m.log.ErrorContext(ctx, "the backup service is down", "host", m.cfg.Host, "error", err)
 		p.FailReason = reason
-		m.publish(eventDriverInitError, p)
+		m.publish(ctx, eventDriverInitError, p)
 	}
 	if err := m.report(ctx); err != nil && ctx.Err() == nil {
-		m.log.Error("heartbeat failed", "host", m.cfg.Host, "error", err)
+		m.log.ErrorContext(ctx, "heartbeat failed", "host", m.cfg.Host, "error", err)
 	}
 }
 

@@ -152,7 +152,7 @@ func (m *Manager) resumeOne(ctx context.Context, b *driverstate.Backup, intent s
 	default:
 		return nil
 	}
-	m.log.Info("resuming work of an earlier process", "kind", job.Kind, "backup", b.ID)
+	m.log.InfoContext(ctx, "resuming work of an earlier process", "kind", job.Kind, "backup", b.ID)
 	return m.db.Update(ctx, func(tx db.Tx) error {
 		j := job
 		return m.enqueue(ctx, tx, &j, args)
@@ -174,7 +174,7 @@ func (m *Manager) recoverCreate(ctx context.Context, b *driverstate.Backup) erro
 		err = m.cfg.Driver.Delete(ctx, b)
 	}
 	if err != nil {
-		m.log.Error("objects of an incomplete backup are left on the store", "backup", b.ID, "prefix", b.ServiceMetadata, "error", err)
+		m.log.ErrorContext(ctx, "objects of an incomplete backup are left on the store", "backup", b.ID, "prefix", b.ServiceMetadata, "error", err)
 	}
 	return m.finishCreate(ctx, db.Job{BackupID: b.ID}, driverstate.Stored{}, errors.New(reason))
 }

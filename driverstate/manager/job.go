@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/trace"
 )
 
 // errSuperseded is why work is cancelled whose backup was moved on: force
@@ -40,6 +42,9 @@ type verifyArgs struct {
 // enqueue queues j for this host in tx. args may be nil.
 func (m *Manager) enqueue(ctx context.Context, tx db.Tx, j *db.Job, args any) error {
 	j.Queue = m.cfg.Host
+	r := trace.Of(ctx)
+	j.RequestID, j.ProjectID = cmp.Or(j.RequestID, r.ID), cmp.Or(j.ProjectID, r.ProjectID)
+	j.GlobalID, j.UserID = r.GlobalID, r.UserID
 	if args != nil {
 		raw, err := json.Marshal(args)
 		if err != nil {
@@ -53,6 +58,8 @@ func (m *Manager) enqueue(ctx context.Context, tx db.Tx, j *db.Job, args any) er
 // handle runs one job. Failures are recorded in rows by the job itself; what
 // is returned here is only that it could not be.
 func (m *Manager) handle(ctx context.Context, j db.Job) error {
+	ctx = trace.With(ctx, trace.Request{ID: j.RequestID, GlobalID: j.GlobalID, UserID: j.UserID, ProjectID: j.ProjectID})
+	ctx, said := withTally(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := &task{job: j, cancel: cancel, done: make(chan struct{})}
 	m.begin(t)
@@ -68,10 +75,12 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 	if !ok {
 		return fmt.Errorf("job %d: unknown kind %q", j.ID, j.Kind)
 	}
-	m.log.Debug("job starts", "job", j.ID, "kind", j.Kind, "backup", j.BackupID)
+	m.log.DebugContext(ctx, "job starts", "job", j.ID, "kind", j.Kind, "backup", j.BackupID)
+	began := m.cfg.Now()
 	err := run(ctx, j)
+	m.cfg.JobDone(said.outcome(ctx, j.Kind, m.cfg.Now().Sub(began), err))
 	if err != nil {
-		m.log.Error("job could not record its outcome", "job", j.ID, "kind", j.Kind, "backup", j.BackupID, "error", err)
+		m.log.ErrorContext(ctx, "job could not record its outcome", "job", j.ID, "kind", j.Kind, "backup", j.BackupID, "error", err)
 	}
 	return err
 }

@@ -71,7 +71,8 @@ type Config struct {
 	OpenSource func(path string, volumeMeta []byte) (Source, error)
 
 	Observer driverstate.Observer
-	Notify   func(Notification)
+	Notify   func(Notification) // must not block
+	JobDone  func(Outcome)      // must not block
 	Logger   *slog.Logger
 	Now      db.Clock
 	NewID    func() string
@@ -100,6 +101,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Notify == nil {
 		c.Notify = func(Notification) {}
+	}
+	if c.JobDone == nil {
+		c.JobDone = func(Outcome) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -147,6 +151,7 @@ type Manager struct {
 	volumes  map[string]bool               // volumes this process is making or removing
 	driver   driverState
 	services map[driverstate.Binary]int64 // ids of our rows
+	reported time.Time                    // when they were written last
 	stopped  bool
 
 	cancel context.CancelFunc

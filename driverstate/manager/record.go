@@ -163,6 +163,9 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
 		return nil
 	}
+	if err == nil && fault != "" {
+		markFailed(ctx)
+	}
 	return err
 }
 

@@ -68,7 +68,7 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 		return err
 	}
 	m.cancelWork(id, moves)
-	m.notify(eventResetStart, b)
+	m.notify(ctx, eventResetStart, b)
 	return nil
 }
 
@@ -96,8 +96,8 @@ func (m *Manager) resetNow(ctx context.Context, id string, a driverstate.Action)
 		return err
 	}
 	m.cancelWork(id, moves)
-	m.notify(eventResetStart, b)
-	m.notify(eventResetEnd, b)
+	m.notify(ctx, eventResetStart, b)
+	m.notify(ctx, eventResetEnd, b)
 	return nil
 }
 
@@ -171,8 +171,12 @@ func (m *Manager) runReset(ctx context.Context, j db.Job) error {
 	if errors.Is(err, driverstate.ErrNotFound) {
 		return nil
 	}
+	if err == nil && fault != "" {
+		markFailed(ctx)
+		m.notify(ctx, eventResetError, b)
+	}
 	if err == nil {
-		m.notify(eventResetEnd, b)
+		m.notify(ctx, eventResetEnd, b)
 	}
 	return err
 }

@@ -147,7 +147,7 @@ func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
 	if err != nil {
 		return m.finishRestore(ctx, j, driverstate.Restored{}, named(err, volumeNotFound(j.VolumeID)))
 	}
-	m.notify(eventRestoreStart, b)
+	m.notify(ctx, eventRestoreStart, b)
 	done, err := m.restoreTo(ctx, b, v)
 	if err != nil && ctx.Err() != nil {
 		err = stopCause(ctx)
@@ -209,7 +209,7 @@ func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.
 	ctx, cancel := settle(ctx)
 	defer cancel()
 	for _, warning := range done.Warnings {
-		m.log.Warn("restore", "backup", j.BackupID, "volume", j.VolumeID, "warning", warning)
+		m.log.WarnContext(ctx, "restore", "backup", j.BackupID, "volume", j.VolumeID, "warning", warning)
 	}
 	var b *driverstate.Backup
 	err := m.db.Update(ctx, func(tx db.Tx) error {
@@ -238,8 +238,12 @@ func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.
 	if errors.Is(err, driverstate.ErrNotFound) {
 		return nil
 	}
-	if err == nil && (cause == nil || errors.Is(cause, errSuperseded)) {
-		m.notify(eventRestoreEnd, b)
+	switch {
+	case err == nil && (cause == nil || errors.Is(cause, errSuperseded)):
+		m.notify(ctx, eventRestoreEnd, b)
+	case err == nil:
+		markFailed(ctx)
+		m.notify(ctx, eventRestoreError, b)
 	}
 	return err
 }

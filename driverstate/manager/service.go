@@ -102,7 +102,7 @@ func (m *Manager) heartbeat() {
 		case <-tick.C:
 		}
 		if err := m.report(m.ctx); err != nil && m.ctx.Err() == nil {
-			m.log.Error("heartbeat failed", "host", m.cfg.Host, "error", err)
+			m.log.ErrorContext(m.ctx, "heartbeat failed", "host", m.cfg.Host, "error", err)
 		}
 	}
 }
@@ -121,6 +121,7 @@ func (m *Manager) report(ctx context.Context) error {
 		}
 		m.mu.Lock()
 		m.services[s.Binary] = s.ID
+		m.reported = s.UpdatedAt
 		m.mu.Unlock()
 	}
 	return nil

@@ -93,6 +93,7 @@ func (m *Manager) runVerify(ctx context.Context, j db.Job) error {
 			v.Error = errSuperseded.Error()
 		}
 	case err != nil:
+		markFailed(ctx)
 		v.Status, v.Error = driverstate.VerificationFailed, err.Error()
 	default:
 		v.Status, v.Report = driverstate.VerificationDone, report
@@ -185,7 +186,7 @@ func (m *Manager) follow(ctx context.Context, v driverstate.Verification) *progr
 			}
 			v.BytesDone, v.BytesTotal = done, total
 			if err := m.db.VerificationUpdate(ctx, &v); err != nil && ctx.Err() == nil {
-				m.log.Warn("progress of a verification not written", "verification", v.ID, "error", err)
+				m.log.WarnContext(ctx, "progress of a verification not written", "verification", v.ID, "error", err)
 			}
 		}
 	})
