@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"cmd/cinder-go": {"commands", "commands/iostreams"},
 	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/..."},
 
-	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/engine", "driverstate/fault", "commands/...",
+	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/api", "driverstate/identity", "driverstate/engine", "driverstate/fault", "commands/...",
 		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg, uuidPkg, "golang.org/x/sync/..."},
 	"commands/iostreams": {"golang.org/x/term"},
 	"commands/output":    {"commands/iostreams", tablewriterPkg + "/...", "gopkg.in/yaml.v3"},
@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"driverstate/db/sqlite":     {"driverstate", "driverstate/db", "github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
 	"driverstate/fault":         {},
 	"driverstate/fault/wrap":    {"driverstate", "driverstate/db", "driverstate/fault", "driverstate/manager", "driverstate/objectstore"},
+	"driverstate/identity":      {"driverstate", "driverstate/api", gophercloudPkg, "golang.org/x/sync/singleflight"},
 	"driverstate/objectstore":   {"golang.org/x/sys/..."},
 	"driverstate/chunked":       {"driverstate", "driverstate/objectstore", "github.com/klauspost/compress/...", "github.com/dsnet/compress/...", "golang.org/x/sync/..."},
 	"driverstate/drivers/posix": {"driverstate", "driverstate/objectstore", "driverstate/chunked", "driverstate/fault", "golang.org/x/sys/..."},
@@ -72,9 +73,11 @@ var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectsto
 // onlyIn holds rules that are narrower than a package: who of commands may
 // import what.
 var onlyIn = map[string][]string{
-	module + "/driverstate/engine":  {"factory.go", "serve.go"},
-	module + "/testdata/drillstore": {"drill.go", "drill_steps.go", "drill_repair.go"},
-	gophercloudPkg:                  {"factory.go"},
+	module + "/driverstate/engine":   {"factory.go", "serve.go"},
+	module + "/testdata/drillstore":  {"drill.go", "drill_steps.go", "drill_repair.go"},
+	module + "/driverstate/api":      {"serve_auth.go"},
+	module + "/driverstate/identity": {"serve_auth.go"},
+	gophercloudPkg:                   {"factory.go", "serve_auth.go"},
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {

@@ -19,11 +19,8 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/engine"
 )
 
-// Limits of the server: a client that sends nothing holds no connection.
 const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = time.Minute
-	idleTimeout       = 2 * time.Minute
+	readHeaderTimeout = 10 * time.Second // a client that sends nothing holds no connection
 	drainTimeout      = 10 * time.Second
 )
 
@@ -34,14 +31,15 @@ type serveOptions struct {
 	print  func(output.View) error
 
 	listen     string
-	auth       string
-	remote     bool
+	auth       authOptions
+	tls        tlsOptions
+	limits     limitOptions
 	targetDirs []string
 	engine     engineFlags
 }
 
 func newServe(f *Factory, run runner[serveOptions]) *cobra.Command {
-	o := &serveOptions{con: f.con, logger: f.logger, config: f.engineConfig}
+	o := &serveOptions{con: f.con, logger: f.logger, config: f.engineConfig, auth: authOptions{login: f.identityClient}}
 	o.print = func(v output.View) error { return f.printer(&outputFlags{format: output.Table}).Print(v) }
 	cmd := &cobra.Command{
 		Use:   "serve --store URL",
@@ -50,10 +48,13 @@ func newServe(f *Factory, run runner[serveOptions]) *cobra.Command {
 until interrupted. Any Cinder client can call it; cinder-go does so with
 --os-endpoint.
 
-There is one kind of authentication, noauth: WHOEVER CAN CONNECT IS ADMIN, and
+Without --auth there is no authentication: WHOEVER CAN CONNECT IS ADMIN, and
 may delete backups and write restores to any file that this process may write
 (--target-dir limits where). So it listens on a loopback address only, unless
---allow-remote-noauth says that the network is trusted.
+--allow-remote-noauth says that the network is trusted. With --auth keystone
+every token is shown to Keystone, as the user of the --os-* settings; what a
+role may do is what Cinder's default policies say. --tls-cert and --tls-key
+keep tokens from being read on the way.
 
 On the first interrupt it stops taking requests, stops the work under way, and
 leaves every row true; the next start ends deletes that were begun. A second
@@ -68,10 +69,7 @@ It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
   cinder-go --os-endpoint http://127.0.0.1:8776/v3 backup-list`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.auth != "noauth" {
-				return usagef("--auth %q is not there: only noauth is", o.auth)
-			}
-			if err := checkListen(o.listen, o.remote); err != nil {
+			if err := errors.Join(o.auth.check(o.listen), o.tls.check(), o.limits.check()); err != nil {
 				return err
 			}
 			for i, dir := range o.targetDirs {
@@ -86,24 +84,12 @@ It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8776", "`ADDRESS:PORT` to listen on; port 0 takes a free one")
-	fs.StringVar(&o.auth, "auth", "noauth", "`KIND` of authentication: noauth")
-	fs.BoolVar(&o.remote, "allow-remote-noauth", false, "listen on an address that others can reach, without authentication")
+	o.auth.addFlags(fs)
+	o.tls.addFlags(fs)
+	o.limits.addFlags(fs)
 	fs.StringArrayVar(&o.targetDirs, "target-dir", nil, "`DIR` that restores may write to; may be repeated (default: anywhere)")
 	o.engine.addFlags(fs)
 	return cmd
-}
-
-// checkListen refuses an address that others can reach: noauth makes an admin
-// of everyone.
-func checkListen(address string, remote bool) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return usagef("--listen %q is not ADDRESS:PORT", address)
-	}
-	if ip := net.ParseIP(host); remote || host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return usagef("--listen %s can be reached by others, and noauth makes an admin of everyone: say --allow-remote-noauth if the network is trusted", address)
 }
 
 func runServe(ctx context.Context, o *serveOptions) error {
@@ -122,8 +108,15 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return driverstate.Fail(driverstate.ErrUnavailable, err.Error())
 	}
 	defer listener.Close()
-	base := "http://" + listener.Addr().String()
-	cfg.Listen, cfg.TargetDirs = base, o.targetDirs
+	secured, err := o.tls.wrap(ctx, newLimitListener(listener, o.limits.connections), o.logger())
+	if err != nil {
+		return err
+	}
+	base := o.tls.scheme() + "://" + listener.Addr().String()
+	cfg.Listen, cfg.TargetDirs, cfg.MaxRequests = base, o.targetDirs, o.limits.requests
+	if cfg.Auth, err = o.auth.authenticator(ctx, o.con, o.logger()); err != nil {
+		return err
+	}
 	e, err := engine.Start(ctx, cfg)
 	if errors.Is(err, driverstate.ErrInvalidInput) {
 		return &usageError{err}
@@ -132,14 +125,19 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return err
 	}
 	server := &http.Server{
-		Handler:           localHost(e.Handler(), listener.Addr(), o.remote),
-		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		Handler:           localHost(e.Handler(), listener.Addr(), o.auth.remote || o.auth.kind != authNoAuth),
+		ReadHeaderTimeout: min(readHeaderTimeout, o.limits.readTime), ReadTimeout: o.limits.readTime,
+		WriteTimeout: o.limits.writeTime, IdleTimeout: o.limits.idleTime, MaxHeaderBytes: o.limits.headerSize,
 		ErrorLog: slog.NewLogLogger(o.logger().Handler(), slog.LevelWarn),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() { ended <- server.Serve(secured) }()
 	o.con.note("serving %s on %s/v3, rows in %s; interrupt to stop", cfg.StoreURL, base, cfg.StateDir)
 	o.con.note("try: cinder-go --os-endpoint %s/v3 service-list", base)
+	if host, _, _ := net.SplitHostPort(o.listen); !o.tls.on() && !isLoopback(host) {
+		o.con.warn("say --tls-cert FILE --tls-key FILE, or put a proxy that speaks TLS before it",
+			"TOKENS AND ANSWERS CAN BE READ ON THE NETWORK: %s speaks no TLS", base)
+	}
 	if os.Geteuid() == 0 && len(o.targetDirs) == 0 {
 		o.con.warn("", "any user of this machine can have restores written anywhere, as root: --target-dir limits where")
 	}

@@ -8,7 +8,20 @@ type Caller struct {
 	ProjectID string
 	Admin     bool
 	RequestID string
+	// Limit is what the caller may not do although it is in their own project.
+	Limit Limit
 }
+
+// Limit is what a role of a project leaves out. One who is admin has none.
+type Limit string
+
+// Limits.
+const (
+	NoLimit    Limit = ""          // all that an owner may
+	ReadOnly   Limit = "read only" // looks, changes nothing: the role reader alone
+	NoRole     Limit = "no role"   // neither reader nor member
+	NotAllowed Limit = "nothing"   // a token without a project
+)
 
 // BackupFilter selects backups. Zero fields do not filter.
 type BackupFilter struct {

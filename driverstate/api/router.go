@@ -32,6 +32,10 @@ type Config struct {
 	// MaxLimit is the most items in a page; 1000 when zero (osapi_max_limit).
 	MaxLimit int
 	Auth     Authenticator // NoAuth when nil
+	// MaxRequests is how many requests are worked on at once; no limit when
+	// zero. One more waits for up to patience and is then answered with 503 and
+	// Retry-After. /healthcheck is answered always.
+	MaxRequests int
 }
 
 // maxBody bounds a request's body. The longest sound one is an import.
@@ -53,6 +57,9 @@ func New(ops Operations, c Config) http.Handler {
 	}
 	s := &server{ops: ops, cfg: c, log: c.Logger}
 	s.routes = s.table()
+	if c.MaxRequests > 0 {
+		s.slots = make(chan struct{}, c.MaxRequests)
+	}
 	return s
 }
 
@@ -61,6 +68,7 @@ type server struct {
 	cfg    Config
 	log    *slog.Logger
 	routes []route
+	slots  chan struct{} // of requests; nil without a limit
 }
 
 // handler does a request and returns the status and the body of its answer; a
@@ -172,6 +180,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.log.Error("panic", "request", id, "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 		s.answerFault(w, newFault(http.StatusInternalServerError, ""))
 	}()
+	if r.URL.Path != "/healthcheck" {
+		if !s.enter(w, r) {
+			return
+		}
+		defer s.leave()
+	}
 	q := &request{Request: r, srv: s}
 	switch path := r.URL.Path; {
 	case path == "/" || path == "":
@@ -242,6 +256,9 @@ func (s *server) run(w http.ResponseWriter, q *request, rt route) (int, any, err
 	}
 	if q.version.before(rt.since) {
 		return 0, nil, newFault(http.StatusNotFound, "")
+	}
+	if f := q.permitted(rt); f != nil {
+		return 0, nil, f
 	}
 	return rt.handle(q)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/api"
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
@@ -67,6 +68,9 @@ type Config struct {
 	// Fault has this process killed at a fault point, as fault.Arm takes it.
 	// For crash tests; empty for never.
 	Fault string
+	// Auth tells who sends a request; nil believes everyone (api.NoAuth).
+	Auth        api.Authenticator
+	MaxRequests int // worked on at once by the handler; 0 for no limit
 }
 
 // Validate answers ErrInvalidInput to a configuration that cannot work.

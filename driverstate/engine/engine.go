@@ -99,7 +99,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.manager = m
-	e.handler = api.New(m, api.Config{Logger: c.Logger, PublicURL: c.PublicURL})
+	e.handler = api.New(m, api.Config{Logger: c.Logger, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests})
 	return nil
 }
 

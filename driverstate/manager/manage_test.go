@@ -160,16 +160,15 @@ func TestVerifyOfWhatIsNotThere(t *testing.T) {
 	assert.Equal(t, driverstate.ConditionOrphaned, l.verify(orphan.ID, driverstate.DepthData).Report.Condition)
 }
 
-func TestVerificationsArePrivate(t *testing.T) {
+func TestVerificationsAreForAdmins(t *testing.T) {
 	l := newLab(t, nil)
 	b := l.managed(nil, image(200<<10, 1))
 	v := l.verify(b.ID, driverstate.DepthStructure)
+	const refusal = "Policy doesn't allow backup:verify to be performed."
 	_, err := l.Verification(t.Context(), tenant, v.ID)
-	require.NoError(t, err, "its owner may look")
-	_, err = l.Verification(t.Context(), driverstate.Caller{ProjectID: other}, v.ID)
-	require.ErrorIs(t, err, driverstate.ErrNotFound)
-	_, err = l.CreateVerification(t.Context(), driverstate.Caller{ProjectID: other}, b.ID, driverstate.DepthData)
-	require.ErrorIs(t, err, driverstate.ErrNotFound)
+	requireText(t, err, driverstate.ErrForbidden, refusal)
+	_, err = l.CreateVerification(t.Context(), tenant, b.ID, driverstate.DepthData)
+	requireText(t, err, driverstate.ErrForbidden, refusal)
 	_, err = l.CreateVerification(t.Context(), admin, b.ID, "deep")
 	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
 }

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// access is whom a policy rule lets in by its default.
+type access int
+
+const (
+	forAll     access = iota // no rule
+	forReaders               // rule:xena_system_admin_or_project_reader
+	forMembers               // rule:xena_system_admin_or_project_member
+	forAdmins                // rule:admin_api
+)
+
+// policy is a rule of Cinder's policies (cinder/policies/*.py of Zed).
+type policy struct {
+	rule string
+	who  access
+}
+
+// policies are the rules of the routes, and of the actions behind their name.
+// That an admin is needed is the manager's to say, after it has looked whether
+// the thing is there; so it is in Cinder. A route that stands not here is for
+// admins.
+var policies = map[string]policy{
+	"GET backups":                              {"backup:get_all", forReaders},
+	"GET backups/detail":                       {"backup:get_all", forReaders},
+	"POST backups":                             {"backup:create", forMembers},
+	"POST backups/import_record":               {"backup:backup-import", forAdmins},
+	"GET backups/{id}":                         {"backup:get", forReaders},
+	"PUT backups/{id}":                         {"backup:update", forMembers},
+	"DELETE backups/{id}":                      {"backup:delete", forMembers},
+	"POST backups/{id}/restore":                {"backup:restore", forMembers},
+	"POST backups/{id}/action":                 {"backup:update", forMembers}, // of an action that is not known
+	"GET backups/{id}/export_record":           {"backup:export-import", forAdmins},
+	"POST backups/{id}/action os-force_delete": {"volume_extension:backup_admin_actions:force_delete", forAdmins},
+	"POST backups/{id}/action os-reset_status": {"volume_extension:backup_admin_actions:reset_status", forAdmins},
+
+	"GET os-services":          {"volume_extension:services:index", forAdmins},
+	"POST os-services":         {"", forAll}, // there is no such call
+	"PUT os-services/{action}": {"volume_extension:services:update", forAdmins},
+	"GET clusters":             {"clusters:get_all", forAdmins},
+	"GET clusters/detail":      {"clusters:get_all", forAdmins},
+	"GET clusters/{name}":      {"clusters:get", forAdmins},
+	"PUT clusters/{name}":      {"clusters:update", forAdmins},
+	"POST workers/cleanup":     {"workers:cleanup", forAdmins},
+
+	"GET volumes":                              {"volume:get_all", forReaders},
+	"GET volumes/detail":                       {"volume:get_all", forReaders},
+	"POST volumes":                             {"volume:create", forMembers},
+	"GET volumes/{id}":                         {"volume:get", forReaders},
+	"DELETE volumes/{id}":                      {"volume:delete", forMembers},
+	"POST volumes/{id}/action":                 {"volume:update", forMembers},
+	"POST volumes/{id}/action os-force_delete": {"volume_extension:volume_admin_actions:force_delete", forAdmins},
+	"POST volumes/{id}/action os-reset_status": {"volume_extension:volume_admin_actions:reset_status", forAdmins},
+	"POST manageable_volumes":                  {"volume_extension:volume_manage", forAdmins},
+
+	// What only an engine has.
+	"GET manageable_backups":  {"backup:manageable", forAdmins},
+	"POST manageable_backups": {"backup:manage", forAdmins},
+	"POST verifications":      {"backup:verify", forAdmins},
+	"GET verifications/{id}":  {"backup:verify", forAdmins},
+
+	"GET messages":                {"message:get_all", forReaders},
+	"GET messages/{id}":           {"message:get", forReaders},
+	"DELETE messages/{id}":        {"message:delete", forMembers},
+	"GET snapshots":               {"volume:get_all_snapshots", forReaders},
+	"GET snapshots/detail":        {"volume:get_all_snapshots", forReaders},
+	"GET snapshots/{id}":          {"volume:get_snapshot", forReaders},
+	"GET types":                   {"volume_extension:type_get_all", forReaders},
+	"GET types/{id}":              {"volume_extension:type_get", forReaders},
+	"GET os-quota-sets/{project}": {"volume_extension:quotas:show", forReaders},
+	"GET limits":                  {"limits_extension:used_limits", forReaders},
+	"GET extensions":              {"", forAll},
+	"GET os-availability-zone":    {"", forAll},
+}
+
+// permitted refuses what the caller's role leaves out.
+func (q *request) permitted(rt route) *fault {
+	if q.caller.Admin {
+		return nil
+	}
+	if q.caller.Limit == driverstate.NotAllowed {
+		return newFault(http.StatusForbidden, "Not authorized.")
+	}
+	p, known := q.policy(rt)
+	switch {
+	case !known:
+		return refused(rt.method + " " + rt.path)
+	case p.who == forReaders && q.caller.Limit == driverstate.NoRole,
+		p.who == forMembers && q.caller.Limit != driverstate.NoLimit:
+		return refused(p.rule)
+	}
+	return nil
+}
+
+func refused(rule string) *fault {
+	return newFault(http.StatusForbidden, fmt.Sprintf("Policy doesn't allow %s to be performed.", rule))
+}
+
+// policy is the rule of the action in the body, or else that of the route.
+func (q *request) policy(rt route) (policy, bool) {
+	name := rt.method + " " + rt.path
+	if body, ok := q.body.(map[string]any); ok && rt.body == actionBody {
+		for action := range body { // exactly one
+			if p, ok := policies[name+" "+action]; ok {
+				return p, true
+			}
+		}
+	}
+	p, ok := policies[name]
+	return p, ok
+}
