@@ -43,7 +43,7 @@ func (w *watched) Write(p []byte) (int, error) {
 // and a function that interrupts it and returns its exit code.
 func startServer(t *testing.T, args ...string) (base string, stop func() int) {
 	t.Helper()
-	w := &watched{match: regexp.MustCompile(`on (http://[0-9.:]+)/v3`), found: make(chan string, 1)}
+	w := &watched{match: regexp.MustCompile(`on (https?://[0-9.:]+)/v3`), found: make(chan string, 1)}
 	found := w.found
 	s, _, _ := iostreams.Buffers(strings.NewReader(""))
 	s.Err = w
