@@ -38,6 +38,33 @@ const (
 //
 // Every error answers to ErrInvalidInput and names the key.
 func DecodeRecord(r ExportedRecord) (*Record, error) {
+	rec, err := decodeRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPlace(r.BackupService, &rec.Backup); err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+// DecodeTwin is DecodeRecord for one who can have several rows for the same
+// objects: container and service_metadata are safe, and the place of the backup
+// Backup.StoredID, which may be another.
+func DecodeTwin(r ExportedRecord) (*Record, error) {
+	rec, err := decodeRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	stored := rec.Backup
+	stored.ID = stored.StoredID()
+	if err := checkPlace(r.BackupService, &stored); err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+func decodeRecord(r ExportedRecord) (*Record, error) {
 	if !utf8.ValidString(r.BackupService) || strings.ContainsFunc(r.BackupService, unicode.IsControl) {
 		return nil, Fail(ErrInvalidInput, "backup_service is not the name of a driver class")
 	}
@@ -64,9 +91,6 @@ func DecodeRecord(r ExportedRecord) (*Record, error) {
 	rec := d.record()
 	if d.err != nil {
 		return nil, d.err
-	}
-	if err := checkPlace(r.BackupService, &rec.Backup); err != nil {
-		return nil, err
 	}
 	return rec, nil
 }

@@ -24,6 +24,23 @@ var (
 // before Pike.
 const oldFilePrefix = "backup"
 
+// StoredID is the id that b's objects are named for. It is b.ID, unless b is a
+// twin: a record that was imported under a new id, next to the backup that it
+// was exported from (Tempest's test_volume_backup_export_import does so).
+func (b *Backup) StoredID() string {
+	if match := filePrefix.FindStringSubmatch(b.ServiceMetadata); match != nil {
+		return match[2]
+	}
+	if match := objectPrefix.FindStringSubmatch(b.ServiceMetadata); match != nil {
+		return match[3]
+	}
+	last := b.Container[strings.LastIndexByte(b.Container, '/')+1:]
+	if b.ServiceMetadata == oldFilePrefix && isUUID(last) {
+		return last
+	}
+	return b.ID
+}
+
 func isUUID(s string) bool { return uuidForm.MatchString(s) }
 
 func hasControl(s string) bool {

@@ -45,7 +45,7 @@ func (m *Manager) look(ctx context.Context, b *driverstate.Backup) ([]driverstat
 	if err != nil {
 		return nil, err
 	}
-	tip, err := scanner.Inspect(ctx, b)
+	tip, err := scanner.Inspect(ctx, onStore(b))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (m *Manager) lookBelow(ctx context.Context, scanner driverstate.Scanner, ti
 func (m *Manager) find(ctx context.Context, scanner driverstate.Scanner, id, container string) (driverstate.Found, error) {
 	row, err := m.db.BackupGet(ctx, id)
 	if err == nil {
-		return scanner.Inspect(ctx, row)
+		return scanner.Inspect(ctx, onStore(row))
 	}
 	if !errors.Is(err, driverstate.ErrNotFound) {
 		return driverstate.Found{}, err

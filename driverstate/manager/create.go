@@ -213,6 +213,7 @@ func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driv
 		if parent, err = m.db.BackupGet(ctx, b.ParentID); err != nil {
 			return stored, named(err, backupNotFound(b.ParentID))
 		}
+		parent = onStore(parent)
 	}
 	if v.Managed {
 		// Again, because links may have changed since it was taken.

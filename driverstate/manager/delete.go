@@ -71,7 +71,7 @@ func (m *Manager) acceptDelete(ctx context.Context, tx db.Tx, id string, force b
 	if _, err := b.Status.Next(action); err != nil {
 		return nil, refuseBackup(id, driverstate.ErrInvalidStatus, "Backup status must be available or error")
 	}
-	n, err := tx.BackupCount(ctx, driverstate.BackupFilter{Columns: map[string]string{"parent_id": id}})
+	n, err := standing(ctx, tx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -137,20 +137,23 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 		return m.failDelete(ctx, j, driverstate.ActionDeleteAbort, args.Force, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
 	}
 	m.notifyDelete(ctx, eventDeleteStart, b, args.Force)
-	err = m.deleteObjects(ctx, b, args.Force)
-	switch {
-	case ctx.Err() != nil:
-		return nil
-	case err != nil:
-		return m.failDelete(ctx, j, driverstate.ActionDeleteFail, args.Force, err)
-	}
-	err = m.db.Update(ctx, func(tx db.Tx) error {
-		now, err := tx.BackupGet(ctx, b.ID)
-		if err != nil {
-			return err
+	left, err := m.leaveToTwin(ctx, b)
+	if err == nil && !left {
+		err = m.deleteObjects(ctx, b, args.Force)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return m.failDelete(ctx, j, driverstate.ActionDeleteFail, args.Force, err)
 		}
-		return m.destroy(ctx, tx, now)
-	})
+		err = m.db.Update(ctx, func(tx db.Tx) error {
+			now, err := tx.BackupGet(ctx, b.ID)
+			if err != nil {
+				return err
+			}
+			return m.destroy(ctx, tx, now)
+		})
+	}
 	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
 		return nil // deleted or reset meanwhile
 	}
@@ -161,10 +164,10 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 	return err
 }
 
-// deleteObjects removes what b has on the store. A backup whose place is not
-// its own, as an imported twin's, loses its row only: the objects are another
-// backup's. With force leftovers are reported and do not stop the delete,
-// unless nothing could be deleted at all.
+// deleteObjects removes what b has on the store, which no twin keeps. A backup
+// whose place is not that of its objects loses its row only. With force
+// leftovers are reported and do not stop the delete, unless nothing could be
+// deleted at all.
 func (m *Manager) deleteObjects(ctx context.Context, b *driverstate.Backup, force bool) error {
 	if b.Service == "" || b.Container == "" || b.ServiceMetadata == "" {
 		return nil
@@ -172,12 +175,15 @@ func (m *Manager) deleteObjects(ctx context.Context, b *driverstate.Backup, forc
 	if err := m.checkService(b, "Delete backup aborted"); err != nil {
 		return err
 	}
-	err := m.cfg.Driver.Delete(ctx, b)
+	err := m.ownsObjects(ctx, b)
+	if err == nil {
+		err = m.cfg.Driver.Delete(ctx, onStore(b))
+	}
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, driverstate.ErrInvalidInput):
-		m.log.WarnContext(ctx, "no objects deleted: the place in the row is not this backup's own",
+		m.log.WarnContext(ctx, "no objects deleted: they are not what the place in the row says",
 			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
 		return nil
 	case force && !errors.Is(err, driverstate.ErrReadOnly) && ctx.Err() == nil:

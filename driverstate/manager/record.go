@@ -59,6 +59,9 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 	}
 	err = m.db.Update(ctx, func(tx db.Tx) error {
 		row := *b
+		if err := checkNotLeaving(ctx, tx, &row); err != nil {
+			return err
+		}
 		n, err := dependents(ctx, tx, b.ID)
 		if err != nil {
 			return err
@@ -97,7 +100,7 @@ func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*d
 			"Import record aborted, the backup service currently configured [%s] is not the backup service that the record names [%s].",
 			m.cfg.Driver.Service(), r.BackupService))
 	}
-	rec, err := driverstate.DecodeRecord(r)
+	rec, err := driverstate.DecodeTwin(r)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +145,9 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 		return nil // deleted or reset meanwhile, or left for the next start
 	}
 	if fault == "" && len(line) > 0 {
-		fault = contradiction(b, &line[0].Backup)
+		if fault, err = m.contradiction(ctx, b, &line[0].Backup); err != nil {
+			return err
+		}
 	}
 	action := driverstate.ActionCreateDone
 	if fault != "" {
@@ -170,13 +175,21 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 }
 
 // contradiction says where a record and the store disagree about what would
-// make a restore wrong; empty when they agree.
-func contradiction(b, stored *driverstate.Backup) string {
-	switch {
-	case b.VolumeID != stored.VolumeID && b.VolumeID != zeroID && stored.VolumeID != "":
-		return fmt.Sprintf("the record says volume %s, the store %s", b.VolumeID, stored.VolumeID)
-	case b.ParentID != stored.ParentID && b.ParentID != "":
-		return fmt.Sprintf("the record says parent %q, the store %q", b.ParentID, stored.ParentID)
+// make a restore wrong; empty when they agree. The parent of the record may be
+// a twin of the one that the store names.
+func (m *Manager) contradiction(ctx context.Context, b, stored *driverstate.Backup) (string, error) {
+	if b.VolumeID != stored.VolumeID && b.VolumeID != zeroID && stored.VolumeID != "" {
+		return fmt.Sprintf("the record says volume %s, the store %s", b.VolumeID, stored.VolumeID), nil
 	}
-	return ""
+	if b.ParentID == stored.ParentID || b.ParentID == "" {
+		return "", nil
+	}
+	parent, err := m.db.BackupGet(ctx, b.ParentID)
+	switch {
+	case err == nil && parent.StoredID() == stored.ParentID:
+		return "", nil
+	case err != nil && !errors.Is(err, driverstate.ErrNotFound):
+		return "", err
+	}
+	return fmt.Sprintf("the record says parent %q, the store %q", b.ParentID, stored.ParentID), nil
 }

@@ -119,7 +119,7 @@ func TestImportIsRefused(t *testing.T) {
 		"an id that is none":        edited(t, r, func(f map[string]any) { f["id"] = "x" }),
 		"a negative size":           edited(t, r, func(f map[string]any) { f["size"] = -5 }),
 		"a container outside":       edited(t, r, func(f map[string]any) { f["container"] = "../../etc" }),
-		"another backup's prefix":   edited(t, r, func(f map[string]any) { f["id"] = "8d6f9f2e-58f4-4a53-9d3a-0f6f3a1f7a10" }),
+		"another volume's prefix":   edited(t, r, func(f map[string]any) { f["volume_id"] = "8d6f9f2e-58f4-4a53-9d3a-0f6f3a1f7a10" }),
 		"a prefix that is too wide": edited(t, r, func(f map[string]any) { f["service_metadata"] = "volume_" }),
 	} {
 		_, err := l.ImportRecord(t.Context(), admin, bad)

@@ -186,7 +186,7 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 			err = closing
 		}
 	}()
-	if done, err = m.cfg.Driver.Restore(ctx, chain, target, m.cfg.Observer); err != nil {
+	if done, err = m.cfg.Driver.Restore(ctx, chainOnStore(chain), target, m.cfg.Observer); err != nil {
 		return done, err
 	}
 	if err = target.Sync(); err != nil {
