@@ -9,7 +9,7 @@ FUZZTIME ?= 20s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help build test race lint fmt tidy-check check cover bench fuzz drill docs snapshot clean \
-	cloud-up test-cloud cloud-down cloud-status
+	cloud-up test-cloud cloud-down cloud-status postgres-up test-postgres postgres-down
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,16 @@ cloud-status: ## what of it runs
 
 cloud-down: ## stop it and delete its state
 	testdata/cloud/down --wipe
+
+postgres-up: ## a PostgreSQL for the tests of several machines (Debian 12, root; see testdata/postgres)
+	testdata/postgres/up
+
+test-postgres: ## the tests that need it
+	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 \
+	  $(GO) test -count=1 ./driverstate/db/postgres ./driverstate/engine
+
+postgres-down: ## stop it and delete its state
+	testdata/postgres/down --wipe
 
 docs: ## man pages, completions and the exit-code page, in dist-docs
 	$(GO) run ./cmd/gen-docs dist-docs

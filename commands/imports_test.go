@@ -39,12 +39,17 @@ var mayImport = map[string][]string{
 	"client/manageable": {gophercloudPkg + "/..."},
 	"client/inproc":     {},
 
-	"driverstate":               {},
-	"driverstate/trace":         {},
-	"driverstate/api":           {"driverstate", "driverstate/trace", uuidPkg},
-	"driverstate/manager":       {"driverstate", "driverstate/db", "driverstate/trace", uuidPkg, "golang.org/x/sync/..."},
-	"driverstate/db":            {"driverstate"},
-	"driverstate/db/sqlite":     {"driverstate", "driverstate/db", "github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
+	"driverstate":              {},
+	"driverstate/trace":        {},
+	"driverstate/api":          {"driverstate", "driverstate/trace", uuidPkg},
+	"driverstate/manager":      {"driverstate", "driverstate/db", "driverstate/trace", uuidPkg, "golang.org/x/sync/..."},
+	"driverstate/db":           {"driverstate"},
+	"driverstate/db/rows":      {"driverstate", "driverstate/db"},
+	"driverstate/db/riverjobs": {"driverstate/db", "driverstate/db/rows", "github.com/riverqueue/river/..."},
+	"driverstate/db/sqlite": {"driverstate", "driverstate/db", "driverstate/db/rows", "driverstate/db/riverjobs",
+		"github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
+	"driverstate/db/postgres": {"driverstate", "driverstate/db", "driverstate/db/rows", "driverstate/db/riverjobs",
+		"github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "github.com/jackc/pgx/v5/..."},
 	"driverstate/fault":         {},
 	"driverstate/fault/wrap":    {"driverstate", "driverstate/db", "driverstate/fault", "driverstate/manager", "driverstate/objectstore"},
 	"driverstate/identity":      {"driverstate", "driverstate/api", gophercloudPkg, "golang.org/x/sync/singleflight"},
@@ -68,7 +73,8 @@ const (
 )
 
 // testOnly are packages that no program may contain.
-var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectstore/storetest", "driverstate/db/dbtest", "testdata/corpus"}
+var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectstore/storetest", "driverstate/db/dbtest",
+	"driverstate/db/postgres/pgtest", "testdata/corpus"}
 
 // onlyIn holds rules that are narrower than a package: who of commands may
 // import what.

@@ -19,11 +19,12 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
-	modernc "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite" // the driver
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/db/riverjobs"
+	"github.com/cinder-go/cinder-go/driverstate/db/rows"
 )
 
 //go:embed migrations/*.sql
@@ -50,12 +51,16 @@ type Options struct {
 
 // DB is a db.DB in one SQLite file.
 type DB struct {
-	rows
+	rows.Rows
 	pool      *sql.DB
 	insert    *river.Client[*sql.Tx] // inserts only
 	listeners listeners
 	logger    *slog.Logger
-	now       db.Clock
+}
+
+type transaction struct {
+	rows.Rows
+	riverjobs.Jobs[*sql.Tx]
 }
 
 // Open opens the database at path, making and migrating it as needed.
@@ -78,10 +83,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns) // a new connection costs four pragmas
-	// Times as the columns keep them, so that a row in hand equals the row read.
-	now := func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }
-	d := &DB{pool: pool, logger: o.Logger, now: now}
-	d.rows = rows{q: pool, now: now}
+	d := &DB{Rows: rows.Rows{Q: querier{pool}, Dialect: dialect, Clock: o.Now}, pool: pool, logger: o.Logger}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), pool.Close())
 	}
@@ -93,7 +95,7 @@ func (d *DB) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	d.insert, err = river.NewClient(riversqlite.New(d.pool), &river.Config{Logger: d.logger})
+	d.insert, err = riverjobs.NewInserter(riversqlite.New(d.pool), d.logger)
 	return err
 }
 
@@ -127,11 +129,7 @@ func migrate(ctx context.Context, pool *sql.DB, logger *slog.Logger) error {
 	if _, err := rivers.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("migrating the job tables: %w", err)
 	}
-	// River's maintenance leader has nothing to do here: jobs are rescued and
-	// old ones removed at the start of a service. A leader of another name,
-	// for ever, keeps its clients from standing for election: v0.31 can
-	// deadlock when it is stopped just as it wins
-	// (internal/leadership/elector.go notifySubscribers).
+	// A leader of another name, for ever: see riverjobs.
 	if _, err := pool.ExecContext(ctx, `INSERT OR REPLACE INTO river_leader (elected_at, expires_at, leader_id)
 		VALUES (CURRENT_TIMESTAMP, '9999-12-31 23:59:59', 'cinder-go')`); err != nil {
 		return fmt.Errorf("migrating the job tables: %w", err)
@@ -147,23 +145,20 @@ func (d *DB) Update(ctx context.Context, f func(db.Tx) error) error {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it answers ErrTxDone
-	t := &transaction{rows: rows{q: tx, now: d.now}, tx: tx, insert: d.insert}
+	q := querier{tx}
+	t := &transaction{
+		Rows: rows.Rows{Q: q, Dialect: dialect, Clock: d.Clock},
+		Jobs: riverjobs.Jobs[*sql.Tx]{Client: d.insert, Tx: tx, Q: q, Dialect: jobDialect},
+	}
 	if err := f(t); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
-	d.listeners.notify(t.queues)
+	d.listeners.notify(t.Queued)
 	return nil
 }
 
 // Close closes the file. Queues must have been stopped.
 func (d *DB) Close() error { return d.pool.Close() }
-
-// conflicts reports whether err says that a unique key exists already.
-func conflicts(err error) bool {
-	var e *modernc.Error
-	return errors.As(err, &e) &&
-		(e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE)
-}

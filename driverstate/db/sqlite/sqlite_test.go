@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -38,51 +36,12 @@ func TestOpenNamesAPathThatCannotBe(t *testing.T) {
 	require.ErrorContains(t, err, path)
 }
 
-// A process killed between write and commit leaves nothing; one killed while a
-// job runs leaves a job that is discarded at the next start, not lost or rerun.
 func TestWhatAKilledProcessLeaves(t *testing.T) {
-	if path := os.Getenv("CINDER_GO_TEST_DIE_IN"); path != "" {
-		dieHalfway(t, path)
-	}
-	path := filepath.Join(t.TempDir(), "odd ?name#", "state.db")
-	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestWhatAKilledProcessLeaves$")
-	child.Env = append(os.Environ(), "CINDER_GO_TEST_DIE_IN="+path)
-	out, err := child.CombinedOutput()
-	var exit *exec.ExitError
-	require.ErrorAs(t, err, &exit, "%s", out)
-	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "%s", out)
-
-	d := open(t, path)
-	_, err = d.BackupGet(t.Context(), "committed")
-	require.NoError(t, err)
-	_, err = d.BackupGet(t.Context(), "not committed")
-	require.ErrorIs(t, err, driverstate.ErrNotFound)
-	require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error {
-		n, err := tx.JobsDiscardUnfinished(t.Context(), "h")
-		assert.Equal(t, 1, n, "the job that was running")
-		return err
-	}))
-}
-
-func dieHalfway(t *testing.T, path string) {
-	d := open(t, path)
-	_, err := d.Work(t.Context(), db.WorkOptions{Runner: "h", Queues: []string{"h"}, Parallel: 1}, func(ctx context.Context, _ db.Job) error {
-		return d.Update(ctx, func(tx db.Tx) error {
-			if err := tx.BackupCreate(ctx, &driverstate.Backup{ID: "not committed", Status: driverstate.StatusCreating}); err != nil {
-				return err
-			}
-			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		})
-	})
-	require.NoError(t, err)
-	require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error {
-		if err := tx.BackupCreate(t.Context(), &driverstate.Backup{ID: "committed", Status: driverstate.StatusCreating}); err != nil {
-			return err
-		}
-		return tx.JobInsert(t.Context(), &db.Job{Kind: db.JobBackup, Queue: "h"})
-	}))
-	select {}
+	dbtest.Killed(t, func() string {
+		path := filepath.Join(t.TempDir(), "odd ?name#", "state.db")
+		require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+		return path
+	}, func(t testing.TB, path string) db.DB { return open(t, path) })
 }
 
 // River v0.31 can deadlock when it is stopped just as it wins the election of

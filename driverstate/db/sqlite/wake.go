@@ -2,12 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"sync"
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+
+	"github.com/cinder-go/cinder-go/driverstate/db/riverjobs"
 )
 
 // River wakes its producer when a job is inserted outside of a transaction, and
@@ -16,9 +17,6 @@ import (
 // feel immediate costs some four percent of a core (25 ms, 1 ms a poll). All
 // jobs of a file come from the process that works them, so a listener inside
 // the process replaces NOTIFY, and the poll is only a second line.
-
-// insertTopic is River's topic of inserted jobs.
-const insertTopic = "river_insert"
 
 // listening is River's SQLite driver with a listener.
 type listening struct {
@@ -36,27 +34,19 @@ func (l listening) GetListener(*riverdriver.GetListenenerParams) riverdriver.Lis
 
 // listener is a riverdriver.Listener that hears of the commits to its queues.
 type listener struct {
-	payloads map[string]string // of a notification, by River's queue name
-	wake     chan struct{}     // one pending wake stands for any number
+	queues []string      // River's names
+	wake   chan struct{} // one pending wake stands for any number
 
 	mu      sync.Mutex
 	pending map[string]bool // queues with a commit that is not told yet
 }
 
-func newListener(queues []string) (*listener, error) {
-	l := &listener{payloads: map[string]string{}, wake: make(chan struct{}, 1), pending: map[string]bool{}}
-	for _, queue := range queues {
-		payload, err := json.Marshal(map[string]string{"queue": queue})
-		if err != nil {
-			return nil, err
-		}
-		l.payloads[queue] = string(payload)
-	}
-	return l, nil
+func newListener(queues []string) *listener {
+	return &listener{queues: queues, wake: make(chan struct{}, 1), pending: map[string]bool{}}
 }
 
 func (l *listener) notify(queue string) {
-	if _, ours := l.payloads[queue]; !ours {
+	if !slices.Contains(l.queues, queue) {
 		return
 	}
 	l.mu.Lock()
@@ -81,7 +71,7 @@ func (l *listener) take() (string, bool) {
 		if len(l.pending) > 0 {
 			l.signal()
 		}
-		return l.payloads[queue], true
+		return riverjobs.InsertPayload(queue), true
 	}
 	return "", false
 }
@@ -92,7 +82,7 @@ func (l *listener) WaitForNotification(ctx context.Context) (*riverdriver.Notifi
 		select {
 		case <-l.wake:
 			if payload, ok := l.take(); ok {
-				return &riverdriver.Notification{Topic: insertTopic, Payload: payload}, nil
+				return &riverdriver.Notification{Topic: riverjobs.InsertTopic, Payload: payload}, nil
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()

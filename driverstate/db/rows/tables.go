@@ -1,157 +1,27 @@
-package sqlite
+package rows
 
 import (
-	"database/sql/driver"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
 
-// A field is one column of one struct, read and written through one value, so
-// that a table's columns are listed once.
-type field interface {
-	Scan(any) error
-	Value() (driver.Value, error)
-}
-
-// timeForm sorts as text in the order of time.
-const timeForm = "2006-01-02 15:04:05.000000"
-
-type text[T ~string] struct{ p *T } // empty is NULL
-
-func (f text[T]) Scan(v any) error {
-	switch s := v.(type) {
-	case nil:
-		*f.p = ""
-	case string:
-		*f.p = T(s)
-	default:
-		return fmt.Errorf("want text, have %T", v)
-	}
-	return nil
-}
-
-func (f text[T]) Value() (driver.Value, error) {
-	if *f.p == "" {
-		return nil, nil
-	}
-	return string(*f.p), nil
-}
-
-type optional struct{ p **string } // nil is NULL, empty is not
-
-func (f optional) Scan(v any) error {
-	if v == nil {
-		*f.p = nil
-		return nil
-	}
-	s, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("want text, have %T", v)
-	}
-	*f.p = &s
-	return nil
-}
-
-func (f optional) Value() (driver.Value, error) {
-	if *f.p == nil {
-		return nil, nil
-	}
-	return **f.p, nil
-}
-
-type number[T ~int | ~int64] struct{ p *T }
-
-func (f number[T]) Scan(v any) error {
-	switch n := v.(type) {
-	case nil:
-		*f.p = 0
-	case int64:
-		*f.p = T(n)
-	default:
-		return fmt.Errorf("want a number, have %T", v)
-	}
-	return nil
-}
-
-func (f number[T]) Value() (driver.Value, error) { return int64(*f.p), nil }
-
-type flag struct{ p *bool }
-
-func (f flag) Scan(v any) error {
-	n, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("want 0 or 1, have %T", v)
-	}
-	*f.p = n != 0
-	return nil
-}
-
-func (f flag) Value() (driver.Value, error) {
-	if *f.p {
-		return int64(1), nil
-	}
-	return int64(0), nil
-}
-
-type stamp struct{ p *time.Time } // zero is NULL
-
-func (f stamp) Scan(v any) error {
-	switch s := v.(type) {
-	case nil:
-		*f.p = time.Time{}
-		return nil
-	case string:
-		at, err := time.ParseInLocation(timeForm, s, time.UTC)
-		*f.p = at
-		return err
-	default:
-		return fmt.Errorf("want a time, have %T", v)
-	}
-}
-
-func (f stamp) Value() (driver.Value, error) {
-	if f.p.IsZero() {
-		return nil, nil
-	}
-	return f.p.UTC().Format(timeForm), nil
-}
-
-type document struct{ p any } // JSON
-
-func (f document) Scan(v any) error {
-	s, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("want a JSON text, have %T", v)
-	}
-	return json.Unmarshal([]byte(s), f.p)
-}
-
-func (f document) Value() (driver.Value, error) {
-	raw, err := json.Marshal(f.p)
-	return string(raw), err
-}
-
 // table is the columns of one table, in the order of its fields function. The
 // first column is the key.
 type table struct {
-	name    string
-	columns []string
+	resource string // what a row is called
+	name     string
+	columns  []string
 }
+
+// withoutKey is t for a row whose key the database makes.
+func (t table) withoutKey() table { return table{t.resource, t.name, t.columns[1:]} }
 
 func (t table) list() string { return `"` + strings.Join(t.columns, `", "`) + `"` }
 
-func (t table) has(column string) bool {
-	for _, c := range t.columns {
-		if c == column {
-			return true
-		}
-	}
-	return false
-}
+func (t table) has(column string) bool { return slices.Contains(t.columns, column) }
 
 func (t table) insert() string {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", t.name, t.list(), strings.Repeat(", ?", len(t.columns)-1))
@@ -164,16 +34,7 @@ func (t table) update() string {
 		strings.Join(t.columns[1:], `" = ?, "`), t.columns[0])
 }
 
-// values are fields as arguments of a query.
-func values(fields []field) []any {
-	out := make([]any, len(fields))
-	for i, f := range fields {
-		out[i] = f
-	}
-	return out
-}
-
-var backupTable = table{"backups", []string{
+var backupTable = table{"backup", "backups", []string{
 	"id", "volume_id", "user_id", "project_id", "host", "availability_zone", "display_name", "display_description",
 	"container", "service_metadata", "service", "parent_id", "status", "fail_reason", "size", "object_count",
 	"temp_volume_id", "temp_snapshot_id", "num_dependent_backups", "snapshot_id", "data_timestamp",
@@ -185,14 +46,14 @@ func backupFields(b *driverstate.Backup) []field {
 		text[string]{&b.ID}, text[string]{&b.VolumeID}, text[string]{&b.UserID}, text[string]{&b.ProjectID},
 		text[string]{&b.Host}, text[string]{&b.AvailabilityZone}, optional{&b.Name}, optional{&b.Description},
 		text[string]{&b.Container}, text[string]{&b.ServiceMetadata}, text[string]{&b.Service}, text[string]{&b.ParentID},
-		text[driverstate.Status]{&b.Status}, text[string]{&b.FailReason}, number[int64]{&b.Size}, number[int]{&b.ObjectCount},
+		text[driverstate.Status]{&b.Status}, prose{&b.FailReason}, number[int64]{&b.Size}, number[int]{&b.ObjectCount},
 		text[string]{&b.TempVolumeID}, text[string]{&b.TempSnapshotID}, number[int]{&b.NumDependentBackups},
 		text[string]{&b.SnapshotID}, stamp{&b.DataTimestamp}, text[string]{&b.RestoreVolumeID}, document{&b.Metadata},
 		text[string]{&b.EncryptionKeyID}, stamp{&b.CreatedAt}, stamp{&b.UpdatedAt}, stamp{&b.DeletedAt}, flag{&b.Deleted},
 	}
 }
 
-var volumeTable = table{"volumes", []string{
+var volumeTable = table{"volume", "volumes", []string{
 	"id", "user_id", "project_id", "host", "display_name", "display_description", "size", "status",
 	"previous_status", "availability_zone", "metadata", "path", "managed", "created_at", "updated_at",
 	"bootable", "attachments", "snapshot_id", "source_volid", "volume_type",
@@ -209,7 +70,7 @@ func volumeFields(v *driverstate.Volume) []field {
 	}
 }
 
-var snapshotTable = table{"snapshots", []string{
+var snapshotTable = table{"snapshot", "snapshots", []string{
 	"id", "volume_id", "user_id", "project_id", "display_name", "display_description", "status", "volume_size",
 	"metadata", "path", "created_at", "updated_at",
 }}
@@ -222,7 +83,7 @@ func snapshotFields(s *driverstate.Snapshot) []field {
 	}
 }
 
-var serviceTable = table{"services", []string{
+var serviceTable = table{"service", "services", []string{
 	"id", "binary", "host", "cluster_name", "availability_zone", "disabled", "disabled_reason", "reason",
 	"created_at", "updated_at",
 }}
@@ -230,12 +91,12 @@ var serviceTable = table{"services", []string{
 func serviceFields(s *driverstate.Service) []field {
 	return []field{
 		number[int64]{&s.ID}, text[driverstate.Binary]{&s.Binary}, text[string]{&s.Host}, text[string]{&s.Cluster},
-		text[string]{&s.AvailabilityZone}, flag{&s.Disabled}, text[string]{&s.DisabledReason}, text[string]{&s.Reason},
+		text[string]{&s.AvailabilityZone}, flag{&s.Disabled}, text[string]{&s.DisabledReason}, prose{&s.Reason},
 		stamp{&s.CreatedAt}, stamp{&s.UpdatedAt},
 	}
 }
 
-var clusterTable = table{"clusters", []string{"name", "binary", "disabled", "disabled_reason", "created_at", "updated_at"}}
+var clusterTable = table{"cluster", "clusters", []string{"name", "binary", "disabled", "disabled_reason", "created_at", "updated_at"}}
 
 func clusterFields(c *driverstate.Cluster) []field {
 	return []field{
@@ -244,7 +105,7 @@ func clusterFields(c *driverstate.Cluster) []field {
 	}
 }
 
-var messageTable = table{"messages", []string{
+var messageTable = table{"message", "messages", []string{
 	"id", "project_id", "request_id", "resource_type", "resource_uuid", "action_id", "detail_id", "message_level",
 	"created_at", "expires_at",
 }}
@@ -257,7 +118,7 @@ func messageFields(m *driverstate.Message) []field {
 	}
 }
 
-var workerTable = table{"workers", []string{
+var workerTable = table{"worker", "workers", []string{
 	"id", "resource_type", "resource_id", "status", "service_id", "race_preventer", "updated_at",
 }}
 
@@ -268,14 +129,14 @@ func workerFields(w *driverstate.Worker) []field {
 	}
 }
 
-var verificationTable = table{"verifications", []string{
+var verificationTable = table{"verification", "verifications", []string{
 	"id", "backup_id", "depth", "status", "report", "error", "bytes_done", "bytes_total", "created_at", "finished_at",
 }}
 
 func verificationFields(v *driverstate.Verification) []field {
 	return []field{
 		text[string]{&v.ID}, text[string]{&v.BackupID}, text[driverstate.Depth]{&v.Depth},
-		text[driverstate.VerificationStatus]{&v.Status}, document{&v.Report}, text[string]{&v.Error},
+		text[driverstate.VerificationStatus]{&v.Status}, document{&v.Report}, prose{&v.Error},
 		number[int64]{&v.BytesDone}, number[int64]{&v.BytesTotal}, stamp{&v.CreatedAt}, stamp{&v.FinishedAt},
 	}
 }

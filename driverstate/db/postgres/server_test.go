@@ -1,0 +1,295 @@
+package postgres_test
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/db/postgres"
+	"github.com/cinder-go/cinder-go/driverstate/db/postgres/pgtest"
+)
+
+// with is a URL with one more parameter.
+func with(t *testing.T, at, key, value string) string {
+	t.Helper()
+	u, err := url.Parse(at)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Set(key, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func row(id string) *driverstate.Backup {
+	return &driverstate.Backup{ID: id, Status: driverstate.StatusAvailable}
+}
+
+func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
+	at := pgtest.URL(t)
+	errs := make([]error, 8)
+	var group sync.WaitGroup
+	for i := range errs {
+		group.Go(func() {
+			d, err := postgres.Open(t.Context(), at, postgres.Options{})
+			if err == nil {
+				err = d.Close()
+			}
+			errs[i] = err
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	var steps int
+	require.NoError(t, pgtest.Connect(t, at).QueryRow(t.Context(), "SELECT COUNT(*) FROM goose_db_version WHERE version_id = 1").Scan(&steps))
+	assert.Equal(t, 1, steps)
+}
+
+func TestASchemaOfANewerProgramIsRefused(t *testing.T) {
+	at := pgtest.URL(t)
+	require.NoError(t, open(t, at).Close())
+	_, err := pgtest.Connect(t, at).Exec(t.Context(), "UPDATE engine_schema SET version = 1000")
+	require.NoError(t, err)
+	_, err = postgres.Open(t.Context(), at, postgres.Options{})
+	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+	require.ErrorContains(t, err, "newer")
+}
+
+func TestASchemaThatIsNotThereIsRefused(t *testing.T) {
+	_, err := postgres.Open(t.Context(), with(t, pgtest.URL(t), "search_path", "absent"), postgres.Options{})
+	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+	require.ErrorContains(t, err, "no schema")
+}
+
+// Another client of the database, such as psql, takes no advisory lock: the two
+// may wait for each other, and PostgreSQL ends the one that waits longest.
+func TestATransactionThatADeadlockEndedIsRunAgain(t *testing.T) {
+	at := pgtest.URL(t)
+	d, ctx := open(t, at), t.Context()
+	require.NoError(t, d.BackupCreate(ctx, row("1")))
+	require.NoError(t, d.BackupCreate(ctx, row("2")))
+	other, watch := pgtest.Connect(t, at), pgtest.Connect(t, at)
+	const touch = "UPDATE backups SET container = 'other' WHERE id = $1"
+	_, err := other.Exec(ctx, "BEGIN")
+	require.NoError(t, err)
+	_, err = other.Exec(ctx, touch, "2")
+	require.NoError(t, err)
+
+	waits := func() bool {
+		var n int
+		err := watch.QueryRow(ctx, `SELECT COUNT(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+			WHERE NOT l.granted AND a.query LIKE 'UPDATE backups%' AND a.application_name = 'cinder-go'
+			AND l.transactionid IS NOT NULL AND $1 = ANY (pg_blocking_pids(l.pid))`, other.PgConn().PID()).Scan(&n)
+		return assert.NoError(t, err) && n > 0
+	}
+	runs := 0
+	done := make(chan error, 1)
+	go func() {
+		done <- d.Update(ctx, func(tx db.Tx) error {
+			runs++
+			for _, id := range []string{"1", "2"} {
+				b := row(id)
+				b.Container = "engine"
+				if err := tx.BackupUpdate(ctx, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}()
+	require.Eventually(t, waits, 10*time.Second, time.Millisecond)
+	_, err = other.Exec(ctx, touch, "1") // closes the circle
+	require.NoError(t, err)
+	_, err = other.Exec(ctx, "COMMIT")
+	require.NoError(t, err)
+	require.NoError(t, <-done)
+	assert.Equal(t, 2, runs)
+	for _, id := range []string{"1", "2"} {
+		b, err := d.BackupGet(ctx, id)
+		require.NoError(t, err)
+		assert.Equal(t, "engine", b.Container)
+	}
+}
+
+func TestATransactionIsNotRunAgainForEver(t *testing.T) {
+	d := open(t, pgtest.URL(t))
+	runs := 0
+	err := d.Update(t.Context(), func(tx db.Tx) error {
+		runs++
+		assert.NoError(t, tx.BackupCreate(t.Context(), row("1")), "the run before it left nothing")
+		return &pgconn.PgError{Code: "40001"}
+	})
+	require.ErrorContains(t, err, "40001")
+	assert.Equal(t, 8, runs)
+}
+
+// A process that is stopped in a transaction keeps the others from writing until
+// the server ends it. When it goes on, it begins again.
+func TestATransactionOfAStoppedProcessIsEnded(t *testing.T) {
+	at := pgtest.URL(t)
+	stopped, other := open(t, with(t, at, "idle_in_transaction_session_timeout", "300ms")), open(t, at)
+	ctx := t.Context()
+	require.NoError(t, other.BackupCreate(ctx, row("1")))
+	runs := 0
+	require.NoError(t, stopped.Update(ctx, func(tx db.Tx) error {
+		runs++
+		b, err := tx.BackupGet(ctx, "1")
+		if err != nil {
+			return err
+		}
+		if runs == 1 {
+			require.Empty(t, b.Container)
+			b := row("1")
+			b.Container = "other"
+			require.NoError(t, other.BackupUpdate(ctx, b)) // waits for the end of ours
+		}
+		b.Size++
+		return tx.BackupUpdate(ctx, b)
+	}))
+	assert.Equal(t, 2, runs)
+	b, err := other.BackupGet(ctx, "1")
+	require.NoError(t, err)
+	assert.Equal(t, "other", b.Container, "not overwritten with what was read before")
+	assert.EqualValues(t, 1, b.Size)
+}
+
+func TestThePasswordIsNotTold(t *testing.T) {
+	at := pgtest.URL(t)
+	u, err := url.Parse(at)
+	require.NoError(t, err)
+	const secret = "s3cretPassword"
+	u.User = url.UserPassword(u.User.Username(), secret)
+	wrong := u.String()
+	u.Host = "127.0.0.1:1"
+	away := u.String()
+	for _, c := range []struct {
+		name, url string
+		kind      error
+	}{
+		{"wrong password", wrong, nil},
+		{"nobody there", away, driverstate.ErrUnavailable},
+		{"unknown parameter", with(t, wrong, "no_such_setting", "1"), nil},
+		{"bad port", "postgres://u:" + secret + "@h:port/db", driverstate.ErrInvalidInput},
+		{"bad escape", "postgres://u:" + secret + "%zz@h/db", driverstate.ErrInvalidInput},
+		{"a slash in it", "postgres://u:" + secret + "/x@h/db", driverstate.ErrInvalidInput},
+		{"bad parameter", "postgres://u:" + secret + "@h/db?pool_max_conns=x", driverstate.ErrInvalidInput},
+		{"too few connections", "postgres://u:" + secret + "@h/db?pool_max_conns=1", driverstate.ErrInvalidInput},
+		{"bad sslmode", "postgres://u:" + secret + "@h/db?sslmode=x&password=" + secret, driverstate.ErrInvalidInput},
+		{"no URL", "host=h password=" + secret, driverstate.ErrInvalidInput},
+		{"another kind", "mysql://u:" + secret + "@h/db", driverstate.ErrInvalidInput},
+	} {
+		_, err := postgres.Open(t.Context(), c.url, postgres.Options{})
+		if !assert.Error(t, err, c.name) {
+			continue
+		}
+		if c.kind != nil {
+			assert.ErrorIs(t, err, c.kind, c.name)
+		}
+		assert.NotContains(t, err.Error(), secret, c.name)
+		t.Log(err)
+	}
+	named, err := postgres.Name("postgres://u:" + secret + "@h:6543/db?sslmode=require&password=" + secret)
+	require.NoError(t, err)
+	assert.Equal(t, "postgres://u@h:6543/db", named)
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	at := pgtest.URL(t)
+	d, ctx := open(t, with(t, with(t, at, "application_name", t.Name()), "pool_max_conns", "5")), t.Context()
+	queue, err := d.Work(ctx, db.WorkOptions{Runner: "h", Queues: []string{"h", "c"}, Parallel: 4}, func(context.Context, db.Job) error { return nil })
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for range 40 {
+		group.Go(func() {
+			_, err := d.BackupCount(ctx, driverstate.BackupFilter{})
+			assert.NoError(t, err)
+			assert.NoError(t, d.Update(ctx, func(tx db.Tx) error { return tx.JobInsert(ctx, &db.Job{Kind: db.JobReset, Queue: "c"}) }))
+		})
+	}
+	group.Wait()
+	var n int
+	require.NoError(t, pgtest.Connect(t, at).QueryRow(ctx, "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = $1", t.Name()).Scan(&n))
+	assert.LessOrEqual(t, n, 5+1, "the pool and the listener")
+	require.NoError(t, queue.Stop(ctx))
+}
+
+func TestTextThatPostgreSQLCannotKeep(t *testing.T) {
+	d, ctx := open(t, pgtest.URL(t)), t.Context()
+	for _, bad := range []string{"a\x00b", "a\xffb"} {
+		b := row("1")
+		b.Container = bad
+		require.ErrorIs(t, d.BackupCreate(ctx, b), driverstate.ErrInvalidInput, "%q", bad)
+		_, err := d.BackupGetAll(ctx, driverstate.BackupFilter{Columns: map[string]string{"volume_id": bad}})
+		require.ErrorIs(t, err, driverstate.ErrInvalidInput, "%q", bad)
+	}
+	b := row("1")
+	b.FailReason = "open /srv/\xff\x00: no such file"
+	b.Metadata = map[string]string{"a\x00": "b\x00"}
+	require.NoError(t, d.BackupCreate(ctx, b), "a failure can be recorded whatever it says")
+	got, err := d.BackupGet(ctx, "1")
+	require.NoError(t, err)
+	assert.Equal(t, "open /srv/\uFFFD: no such file", got.FailReason)
+	assert.Equal(t, b.Metadata, got.Metadata)
+}
+
+// As on SQLite: no client stands for River's election.
+func TestAQueueThatIsStoppedAtOnceStops(t *testing.T) {
+	at := pgtest.URL(t)
+	d := open(t, at)
+	for range 30 {
+		ran := make(chan struct{})
+		queue, err := d.Work(t.Context(), db.WorkOptions{Runner: "h", Queues: []string{"h"}, Parallel: 2}, func(context.Context, db.Job) error { close(ran); return nil })
+		require.NoError(t, err)
+		require.NoError(t, d.Update(t.Context(), func(tx db.Tx) error {
+			return tx.JobInsert(t.Context(), &db.Job{Kind: db.JobDelete, Queue: "h"})
+		}))
+		<-ran
+		soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		require.NoError(t, queue.Stop(soon))
+		cancel()
+	}
+	var leader string
+	require.NoError(t, pgtest.Connect(t, at).QueryRow(t.Context(), "SELECT string_agg(leader_id, ',') FROM river_leader").Scan(&leader))
+	assert.Equal(t, "cinder-go", leader)
+}
+
+func TestOldJobsAreRemoved(t *testing.T) {
+	at := pgtest.URL(t)
+	d, ctx := open(t, at), t.Context()
+	for range 3 {
+		require.NoError(t, d.Update(ctx, func(tx db.Tx) error {
+			return tx.JobInsert(ctx, &db.Job{Kind: db.JobDelete, Queue: "h"})
+		}))
+	}
+	conn := pgtest.Connect(t, at)
+	for _, statement := range []string{
+		"UPDATE river_job SET state = 'completed', finalized_at = now() - INTERVAL '29 days' WHERE id = 1",
+		"UPDATE river_job SET state = 'completed', finalized_at = now() - INTERVAL '31 days' WHERE id = 2",
+		"ALTER SEQUENCE river_job_id_seq RESTART WITH 1000",
+	} {
+		_, err := conn.Exec(ctx, statement)
+		require.NoError(t, err)
+	}
+	require.NoError(t, d.Update(ctx, func(tx db.Tx) error {
+		return tx.JobInsert(ctx, &db.Job{Kind: db.JobDelete, Queue: "h"})
+	}))
+	var left []string
+	found, err := conn.Query(ctx, "SELECT id || ' ' || state FROM river_job ORDER BY id")
+	require.NoError(t, err)
+	for found.Next() {
+		var one string
+		require.NoError(t, found.Scan(&one))
+		left = append(left, one)
+	}
+	assert.Equal(t, "1 completed, 3 available, 1000 available", strings.Join(left, ", "))
+}
