@@ -150,6 +150,7 @@ const (
 	JobReset   JobKind = "backup_reset_status"
 	JobImport  JobKind = "backup_import"
 	JobVerify  JobKind = "backup_verify"
+	JobCleanup JobKind = "workers_cleanup"
 )
 
 // Job is work for the service whose queue it is in.

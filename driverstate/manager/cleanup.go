@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,10 +12,9 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-// CleanupWorkers asks for the cleanup of what dead volume services left in the
-// middle; admin only. The answer says who is being cleaned, not that it is
-// done. Backups are never cleaned this way: see ResetBackupStatus and force
-// delete (cinder/api/v3/workers.py).
+// CleanupWorkers asks for the cleanup of what dead services left in the middle;
+// admin only. The answer says who is being cleaned, not that it is done. Unlike
+// in Cinder, backups are cleaned up too (cinder/api/v3/workers.py).
 func (m *Manager) CleanupWorkers(ctx context.Context, c driverstate.Caller, f driverstate.CleanupFilter) (driverstate.CleanupResult, error) {
 	var result driverstate.CleanupResult
 	if err := allow(c, "workers:cleanup"); err != nil {
@@ -29,36 +29,58 @@ func (m *Manager) CleanupWorkers(ctx context.Context, c driverstate.Caller, f dr
 	if err != nil {
 		return result, err
 	}
-	disabled, err := disabledClusters(ctx, m.db)
+	all, err := m.clusters(ctx)
 	if err != nil {
 		return result, err
 	}
-	alive := map[string]bool{} // clusters
-	for _, s := range rows {
-		if s.Cluster != "" && m.heard(s, until) {
-			alive[s.Cluster] = true
-		}
+	clusters := map[clusterKey]driverstate.ClusterState{}
+	for _, c := range all {
+		clusters[clusterKey{c.Name, c.Binary}] = c
 	}
 	for _, s := range rows {
 		up := m.heard(s, until)
-		off := s.Disabled
-		if s.Cluster != "" {
-			off = disabled[s.Cluster] // Cinder goes by the cluster's flag
-		}
-		if !matches(s, f, up, off) {
-			continue
+		off, able := s.Disabled, up
+		if s.Cluster != "" { // Cinder goes by the cluster's flag, and any member can do it
+			of := clusters[clusterKey{s.Cluster, s.Binary}]
+			off, able = of.Disabled, of.Up
 		}
 		switch {
-		case s.Binary == driverstate.BinaryScheduler,
-			s.Cluster != "" && alive[s.Cluster],
-			s.Cluster == "" && up:
+		case !matches(s, f, up, off):
+		case able, s.Binary == driverstate.BinaryScheduler:
 			result.Cleaning = append(result.Cleaning, *s)
 		default:
 			result.Unavailable = append(result.Unavailable, *s)
 		}
 	}
-	m.cleanInBackground(result.Cleaning, f, until)
+	for _, s := range result.Cleaning {
+		if err := m.askCleanup(ctx, s, f, until); err != nil {
+			return result, err
+		}
+	}
 	return result, nil
+}
+
+// clusterKey names a cluster.
+type clusterKey struct {
+	name   string
+	binary driverstate.Binary
+}
+
+// askCleanup has the work of s cleaned up: by s itself if it lives, else by
+// whichever member of its cluster is the first to take the request.
+func (m *Manager) askCleanup(ctx context.Context, s driverstate.Service, f driverstate.CleanupFilter, until time.Time) error {
+	job := db.Job{Kind: db.JobCleanup, Queue: cleanupQueue(s.Cluster)}
+	switch {
+	case s.Binary == driverstate.BinaryScheduler:
+		return nil // the engine has none
+	case m.heard(&s, until):
+		job.Queue = hostPart(s.Host)
+	}
+	args := cleanupArgs{ServiceID: s.ID, ResourceID: f.ResourceID, ResourceType: f.ResourceType, Until: until}
+	return m.db.Update(ctx, func(tx db.Tx) error {
+		j := job
+		return m.enqueue(ctx, tx, &j, args)
+	})
 }
 
 // heard reports whether a service was heard of lately. Unlike Up it does not
@@ -98,9 +120,9 @@ func (m *Manager) resolveResource(ctx context.Context, f driverstate.CleanupFilt
 		"There are multiple resources with UUID %s pending cleanup.  Please be more specific.", *f.ResourceID))
 }
 
-// cleanable tells Cinder's own kinds of entries from those of this package.
+// cleanable tells what may be asked for from what goes with it.
 func cleanable(w *driverstate.Worker) bool {
-	return w.ResourceType == volumeResource || w.ResourceType == "Snapshot"
+	return w.ResourceType == volumeResource || w.ResourceType == "Snapshot" || w.ResourceType == backupResource
 }
 
 func wanted(w *driverstate.Worker, f driverstate.CleanupFilter) bool {
@@ -129,21 +151,105 @@ func hostMatches(want, have string) bool {
 	return strings.HasPrefix(have, want+"#") || !strings.Contains(want, "@") && strings.HasPrefix(have, want+"@")
 }
 
-// cleanInBackground cleans those volume services that are this process or
-// share its cluster; Stop waits for it.
-func (m *Manager) cleanInBackground(services []driverstate.Service, f driverstate.CleanupFilter, until time.Time) {
-	own := m.volumeService()
-	for _, s := range services {
-		mine := s.ID == own || s.Cluster != "" && s.Cluster == m.cfg.Cluster
-		if s.Binary != driverstate.BinaryVolume || !mine {
+// runCleanup carries out a request for cleanup.
+func (m *Manager) runCleanup(ctx context.Context, j db.Job) error {
+	var args cleanupArgs
+	if err := json.Unmarshal(j.Args, &args); err != nil {
+		return fmt.Errorf("arguments of job %d: %w", j.ID, err)
+	}
+	rows, err := m.db.ServiceGetAll(ctx)
+	if err != nil {
+		return err
+	}
+	f := driverstate.CleanupFilter{ResourceID: args.ResourceID, ResourceType: args.ResourceType}
+	for _, s := range rows {
+		if s.ID == args.ServiceID {
+			err = m.cleanService(ctx, s, f, args.Until)
+		}
+	}
+	if err != nil && ctx.Err() != nil {
+		return m.putBack(ctx, j, nil)
+	}
+	return err
+}
+
+// cleanService cleans up after one service, as far as f asks for it and it is
+// not newer than until. Entries that are being worked on here are left alone.
+func (m *Manager) cleanService(ctx context.Context, s *driverstate.Service, f driverstate.CleanupFilter, until time.Time) error {
+	m.log.InfoContext(ctx, "cleaning up", "service", s.ID, "binary", s.Binary, "host", s.Host)
+	switch s.Binary {
+	case driverstate.BinaryVolume:
+		return m.cleanVolumes(ctx, s.ID, f, until)
+	case driverstate.BinaryBackup:
+		return m.cleanBackups(ctx, s, f, until)
+	}
+	return nil
+}
+
+// cleanBackups is cleanVolumes for a backup service. What a dead one had taken
+// off its queue and not begun goes back to where others take it.
+func (m *Manager) cleanBackups(ctx context.Context, s *driverstate.Service, f driverstate.CleanupFilter, until time.Time) error {
+	asked := func(w *driverstate.Worker) bool {
+		if w.ResourceType == verificationResource {
+			return f.ResourceID == nil && (f.ResourceType == nil || *f.ResourceType == backupResource)
+		}
+		return wanted(w, f) && (m.isReady() || withoutDriver(w))
+	}
+	err := m.db.Update(ctx, func(tx db.Tx) error {
+		living, err := m.livingHosts(ctx, tx)
+		if err != nil || living[s.Host] {
+			return err
+		}
+		return m.requeue(ctx, tx, s.Host, asked)
+	})
+	if err != nil {
+		return err
+	}
+	return m.takeEntries(ctx, s.ID, s.Host, asked, until)
+}
+
+// autoCleanup looks, at every heartbeat, for members of the cluster that are
+// dead. One that was so AutoCleanupChecks times in a row is cleaned up, and
+// again after as many, should anything have been left. Every member does this;
+// of them one gets each entry.
+func (m *Manager) autoCleanup(ctx context.Context) {
+	if !m.cfg.AutoCleanup || m.cfg.Cluster == "" {
+		return
+	}
+	rows, err := m.db.ServiceGetAll(ctx)
+	if err != nil {
+		m.log.WarnContext(ctx, "looking for dead members of the cluster", "error", err)
+		return
+	}
+	now := m.cfg.Now()
+	var dead []*driverstate.Service
+	m.mu.Lock()
+	for _, s := range rows {
+		if s.Cluster != m.cfg.Cluster {
 			continue
 		}
-		m.background(func() {
-			if err := m.cleanVolumes(m.ctx, s.ID, f, until); err != nil && m.ctx.Err() == nil {
-				m.log.ErrorContext(m.ctx, "workers cleanup", "service", s.ID, "host", s.Host, "error", err)
-			}
-		})
+		if m.heard(s, now) {
+			delete(m.missed, s.ID)
+		} else if m.missed[s.ID]++; m.missed[s.ID]%m.cfg.AutoCleanupChecks == 0 {
+			dead = append(dead, s)
+		}
 	}
+	begin := len(dead) > 0 && !m.cleaning && !m.fenced
+	m.cleaning = m.cleaning || begin
+	m.mu.Unlock()
+	if !begin {
+		return
+	}
+	m.background(func() {
+		for _, s := range dead {
+			if err := m.cleanService(m.ctx, s, driverstate.CleanupFilter{}, now); err != nil && m.ctx.Err() == nil {
+				m.log.ErrorContext(ctx, "automatic cleanup", "service", s.ID, "host", s.Host, "error", err)
+			}
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.cleaning = false
+	})
 }
 
 // cleanVolumes ends what the volume service left in the middle, as far as f
@@ -156,7 +262,7 @@ func (m *Manager) cleanVolumes(ctx context.Context, serviceID int64, f driversta
 	}
 	var failed error
 	for _, w := range workers {
-		if !cleanable(w) || !wanted(w, f) || w.UpdatedAt.After(until) || m.held(w.ResourceID) {
+		if w.ResourceType != volumeResource && w.ResourceType != "Snapshot" || !wanted(w, f) || w.UpdatedAt.After(until) || m.held(w.ResourceID) {
 			continue
 		}
 		claimed, err := m.db.WorkerClaimForCleanup(ctx, w, m.volumeService())

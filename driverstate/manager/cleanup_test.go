@@ -123,14 +123,6 @@ func TestCleanupOfOneResource(t *testing.T) {
 	assert.Equal(t, []string{"cinder-volume twin@file"}, hosts(got.Cleaning))
 	require.Eventually(t, func() bool { return l.volume(one.ID).Status == driverstate.VolumeError }, wait, tick)
 	assert.Equal(t, driverstate.VolumeCreating, l.volume(another.ID).Status)
-
-	b := l.managed(nil, image(200<<10, 1))
-	l.worker("Backup", b.ID, "creating", twin)
-	_, err = l.CleanupWorkers(t.Context(), admin, driverstate.CleanupFilter{ResourceID: &b.ID})
-	requireText(t, err, driverstate.ErrInvalidInput, "There is no resource with UUID "+b.ID+" pending cleanup.")
-	_, err = l.CleanupWorkers(t.Context(), admin, driverstate.CleanupFilter{})
-	require.NoError(t, err)
-	assert.Equal(t, driverstate.StatusAvailable, l.row(b.ID).Status, "backups are never cleaned")
 }
 
 func TestStartCleansTheVolumesOfItsOwnHost(t *testing.T) {

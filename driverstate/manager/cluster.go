@@ -87,13 +87,13 @@ func (m *Manager) clusters(ctx context.Context) ([]driverstate.ClusterState, err
 	return states, nil
 }
 
-// disabledClusters are the names of the clusters of volume services that are
-// disabled.
-func disabledClusters(ctx context.Context, rows db.Clusters) (map[string]bool, error) {
+// disabledClusters are the names of the clusters of services of a binary that
+// are disabled.
+func disabledClusters(ctx context.Context, rows db.Clusters, binary driverstate.Binary) (map[string]bool, error) {
 	all, err := rows.ClusterGetAll(ctx)
 	disabled := map[string]bool{}
 	for _, c := range all {
-		if c.Disabled && c.Binary == driverstate.BinaryVolume {
+		if c.Disabled && c.Binary == binary {
 			disabled[c.Name] = true
 		}
 	}

@@ -36,7 +36,7 @@ func TestADisabledClusterGetsNoVolumes(t *testing.T) {
 	status, answer = l.ask("admin", "PUT", "clusters/disable", `{"name":"lab@file","disabled_reason":"why"}`)
 	require.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "disabled", answer["cluster"].(map[string]any)["status"])
-	for query, want := range map[string]int{"disabled=true": 1, "disabled=no": 0, "is_up=1&name=lab@file": 1, "num_hosts=3": 0} {
+	for query, want := range map[string]int{"disabled=true": 1, "disabled=no&binary=cinder-volume": 0, "is_up=1&name=lab@file": 2, "num_hosts=3": 0} {
 		_, answer = l.ask("admin", "GET", "clusters?"+query, "")
 		assert.Len(t, answer["clusters"], want, query)
 	}

@@ -38,8 +38,6 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 		return nil, up
 	}
 	b := m.backupRow(c, r)
-	m.accept.Lock()
-	defer m.accept.Unlock()
 	err := m.db.Update(ctx, func(tx db.Tx) error {
 		v, err := tx.VolumeGet(ctx, r.VolumeID)
 		if err != nil {
@@ -71,7 +69,10 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 		if err := tx.BackupCreate(ctx, b); err != nil {
 			return err
 		}
-		if err := setIntent(ctx, tx, b.ID, intentCreate, m.backupService()); err != nil {
+		if err := setIntent(ctx, tx, b.ID, intentCreate); err != nil {
+			return err
+		}
+		if job.Queue, err = m.queueOf(ctx, tx, v); err != nil {
 			return err
 		}
 		return m.enqueue(ctx, tx, &job, nil)
@@ -149,62 +150,73 @@ func dataTime(b *driverstate.Backup) time.Time {
 }
 
 func (m *Manager) runCreate(ctx context.Context, j db.Job) error {
-	b, v, err := m.placeBackup(ctx, j)
-	if errors.Is(err, errSuperseded) {
-		return nil // moved on before the copy began
-	}
-	if b == nil {
+	w, b, v, cause, err := m.placeBackup(ctx, j)
+	if err != nil {
 		return err
 	}
 	var stored driverstate.Stored
-	if err == nil {
+	if cause == nil {
 		m.notify(ctx, eventCreateStart, b)
-		stored, err = m.copyBackup(ctx, b, v)
+		stored, cause = m.copyBackup(ctx, b, v)
 	}
-	if err != nil && superseded(ctx) {
-		return nil // who cancelled it moved both rows on, and deletes the objects
+	if cause != nil && superseded(ctx) {
+		return m.discardLost(ctx, b)
 	}
-	if err != nil && ctx.Err() != nil {
-		err = stopCause(ctx)
+	if cause != nil && ctx.Err() != nil {
+		cause = stopCause(ctx)
 	}
-	if err != nil && b.ServiceMetadata != "" {
-		m.discard(ctx, b)
+	if cause != nil && b.ServiceMetadata != "" {
+		m.discard(ctx, b, w)
 	}
-	return m.finishCreate(ctx, j, stored, err)
+	return m.finishCreate(ctx, j, w, stored, cause)
 }
 
-// placeBackup stores in the row where the backup will lie, before anything is
-// written there, so that whatever the copy leaves can be found.
-func (m *Manager) placeBackup(ctx context.Context, j db.Job) (*driverstate.Backup, *driverstate.Volume, error) {
-	var b *driverstate.Backup
-	var v *driverstate.Volume
-	err := m.db.Update(ctx, func(tx db.Tx) error {
-		row, err := tx.BackupGet(ctx, j.BackupID)
-		if errors.Is(err, driverstate.ErrNotFound) || err == nil && row.Status != driverstate.StatusCreating {
+// placeBackup takes the job and stores in the row where the backup will lie,
+// before anything is written there, so that whatever the copy leaves can be
+// found. cause is why the backup has failed already.
+func (m *Manager) placeBackup(ctx context.Context, j db.Job) (w *driverstate.Worker, b *driverstate.Backup, v *driverstate.Volume, cause, err error) {
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		if w, err = m.take(ctx, tx, j); err != nil {
+			return err
+		}
+		b, err = tx.BackupGet(ctx, j.BackupID)
+		if errors.Is(err, driverstate.ErrNotFound) || err == nil && b.Status != driverstate.StatusCreating {
 			return errSuperseded
 		}
 		if err != nil {
 			return err
 		}
-		b = row
-		if !m.isReady() {
-			return driverstate.Fail(driverstate.ErrServiceDown, "Create backup aborted due to backup service is down.")
-		}
-		if v, err = tx.VolumeGet(ctx, j.VolumeID); err != nil {
-			return named(err, volumeNotFound(j.VolumeID))
-		}
-		if v.Status != driverstate.VolumeBackingUp {
-			return driverstate.Fail(errVolumeMoved, fmt.Sprintf(
-				"Create backup aborted, expected volume status %s but got %s.", driverstate.VolumeBackingUp, v.Status))
-		}
-		b.Container, b.ServiceMetadata, err = m.cfg.Driver.Place(b, m.cfg.Now().UTC())
-		if err != nil {
+		if v, err = tx.VolumeGet(ctx, j.VolumeID); err != nil && !errors.Is(err, driverstate.ErrNotFound) {
 			return err
 		}
-		b.Service = m.cfg.Driver.Service()
+		b.Host = m.cfg.Host
+		if cause = m.mayCopy(b, v); cause == nil {
+			b.Container, b.ServiceMetadata, cause = m.cfg.Driver.Place(b, m.cfg.Now().UTC())
+			b.Service = m.cfg.Driver.Service()
+		}
+		if cause != nil {
+			b.Container, b.ServiceMetadata, b.Service = "", "", ""
+		}
 		return tx.BackupUpdate(ctx, b, driverstate.StatusCreating)
 	})
-	return b, v, err
+	if err == nil {
+		m.took(j, w)
+	}
+	return w, b, v, cause, err
+}
+
+// mayCopy says why v cannot be copied now, if it cannot.
+func (m *Manager) mayCopy(b *driverstate.Backup, v *driverstate.Volume) error {
+	switch {
+	case !m.isReady():
+		return driverstate.Fail(driverstate.ErrServiceDown, "Create backup aborted due to backup service is down.")
+	case v == nil:
+		return volumeNotFound(b.VolumeID)
+	case v.Status != driverstate.VolumeBackingUp:
+		return driverstate.Fail(errVolumeMoved, fmt.Sprintf(
+			"Create backup aborted, expected volume status %s but got %s.", driverstate.VolumeBackingUp, v.Status))
+	}
+	return nil
 }
 
 func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume) (stored driverstate.Stored, err error) {
@@ -233,19 +245,46 @@ func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driv
 	return m.cfg.Driver.Backup(ctx, b, parent, src, m.notifyProgress(ctx, b))
 }
 
-// discard removes what a failed copy left on the store.
-func (m *Manager) discard(ctx context.Context, b *driverstate.Backup) {
+// discard removes what a failed copy left on the store, if it is still ours.
+func (m *Manager) discard(ctx context.Context, b *driverstate.Backup, w *driverstate.Worker) {
 	ctx, cancel := settle(ctx)
 	defer cancel()
-	if err := m.cfg.Driver.Delete(ctx, b); err != nil {
+	err := m.ours(ctx, m.db, w)
+	if err == nil {
+		err = m.cfg.Driver.Delete(ctx, b)
+	}
+	if err != nil && !errors.Is(err, errSuperseded) {
 		m.log.ErrorContext(ctx, "objects of a failed backup are left on the store",
 			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
 	}
 }
 
-// finishCreate makes the rows of a backup final. A row that moved on is left
-// as it is.
-func (m *Manager) finishCreate(ctx context.Context, j db.Job, stored driverstate.Stored, cause error) error {
+// discardLost is for a copy that was stopped from elsewhere: who did that moved
+// the rows on and deletes the objects. But if it took this process for dead it
+// did not wait, and what was written since is nobody's.
+func (m *Manager) discardLost(ctx context.Context, b *driverstate.Backup) error {
+	if m.cfg.Cluster == "" {
+		return nil
+	}
+	ctx, cancel := settle(ctx)
+	defer cancel()
+	now, err := m.db.BackupGet(ctx, b.ID)
+	switch {
+	case errors.Is(err, driverstate.ErrNotFound):
+	case err != nil:
+		return err
+	case now.ServiceMetadata != b.ServiceMetadata || now.Status != driverstate.StatusError && now.Status != driverstate.StatusDeleting:
+		return nil // it was found whole, or is being looked at
+	}
+	if err := m.cfg.Driver.Delete(ctx, b); err != nil {
+		m.log.ErrorContext(ctx, "objects of a backup that was stopped are left on the store",
+			"backup", b.ID, "container", b.Container, "prefix", b.ServiceMetadata, "error", err)
+	}
+	return nil
+}
+
+// finishCreate makes the rows of a backup final, if its entry is still w.
+func (m *Manager) finishCreate(ctx context.Context, j db.Job, w *driverstate.Worker, stored driverstate.Stored, cause error) error {
 	id := j.BackupID
 	ctx, cancel := settle(ctx)
 	defer cancel()
@@ -255,6 +294,9 @@ func (m *Manager) finishCreate(ctx context.Context, j db.Job, stored driverstate
 	}
 	var b *driverstate.Backup
 	err := m.db.Update(ctx, func(tx db.Tx) error {
+		if err := m.ours(ctx, tx, w); err != nil {
+			return err
+		}
 		row, err := tx.BackupGet(ctx, id)
 		if err != nil {
 			return err
@@ -285,7 +327,7 @@ func (m *Manager) finishCreate(ctx context.Context, j db.Job, stored driverstate
 		}
 		return recount(ctx, tx, b.ParentID)
 	})
-	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
+	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) || errors.Is(err, errSuperseded) {
 		return nil
 	}
 	switch {

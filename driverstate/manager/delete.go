@@ -28,8 +28,6 @@ func (m *Manager) DeleteBackup(ctx context.Context, c driverstate.Caller, id str
 			return refuseBackup(id, driverstate.ErrNotSupported, "Operation not supported: force delete.")
 		}
 	}
-	m.accept.Lock()
-	defer m.accept.Unlock()
 	up := m.requireUp(ctx)
 	if up != nil && !errors.Is(up, driverstate.ErrServiceDown) {
 		return up
@@ -55,8 +53,7 @@ func (m *Manager) DeleteBackup(ctx context.Context, c driverstate.Caller, id str
 		m.notifyDelete(ctx, eventDeleteStart, b, force)
 		m.notifyDelete(ctx, eventDeleteEnd, b, force)
 	}
-	m.cancelWork(id, anyWork)
-	return nil
+	return m.dropLost(ctx, id)
 }
 
 func (m *Manager) acceptDelete(ctx context.Context, tx db.Tx, id string, force bool) (*driverstate.Backup, error) {
@@ -85,10 +82,11 @@ func (m *Manager) acceptDelete(ctx context.Context, tx db.Tx, id string, force b
 	if err != nil {
 		return nil, err
 	}
+	intent := intentDelete
 	if force {
-		return b, setIntent(ctx, tx, id, intentForceDelete, m.backupService())
+		intent = intentForceDelete
 	}
-	return b, clearIntent(ctx, tx, id)
+	return b, setIntent(ctx, tx, id, intent)
 }
 
 // lostRace turns the conflict of two requests into the answer that the second
@@ -120,33 +118,36 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return fmt.Errorf("arguments of job %d: %w", j.ID, err)
 	}
-	if m.stopOlder(ctx, j) != nil {
-		return nil // cancelled: the row was moved on, or stays deleting for the next start
-	}
-	b, err := m.db.BackupGet(ctx, j.BackupID)
-	if errors.Is(err, driverstate.ErrNotFound) {
-		return nil
-	}
+	w, b, err := m.takeRow(ctx, j, driverstate.StatusDeleting)
 	if err != nil {
 		return err
 	}
-	if b.Status != driverstate.StatusDeleting {
-		return nil
+	if err := m.stopOlder(ctx, j); err != nil {
+		if ctx.Err() != nil {
+			return m.putBack(ctx, j, w)
+		}
+		return err
 	}
 	if !m.isReady() {
-		return m.failDelete(ctx, j, driverstate.ActionDeleteAbort, args.Force, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
+		return m.failDelete(ctx, j, w, driverstate.ActionDeleteAbort, args.Force, driverstate.Fail(driverstate.ErrServiceDown, "Delete backup is aborted due to backup service is down."))
 	}
 	m.notifyDelete(ctx, eventDeleteStart, b, args.Force)
-	left, err := m.leaveToTwin(ctx, b)
+	left, err := m.leaveToTwin(ctx, b, w)
 	if err == nil && !left {
+		if err := m.ours(ctx, m.db, w); err != nil {
+			return err
+		}
 		err = m.deleteObjects(ctx, b, args.Force)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return m.putBack(ctx, j, w) // unless the row was moved on
 		case err != nil:
-			return m.failDelete(ctx, j, driverstate.ActionDeleteFail, args.Force, err)
+			return m.failDelete(ctx, j, w, driverstate.ActionDeleteFail, args.Force, err)
 		}
 		err = m.db.Update(ctx, func(tx db.Tx) error {
+			if err := m.ours(ctx, tx, w); err != nil {
+				return err
+			}
 			now, err := tx.BackupGet(ctx, b.ID)
 			if err != nil {
 				return err
@@ -194,11 +195,14 @@ func (m *Manager) deleteObjects(ctx context.Context, b *driverstate.Backup, forc
 	return err
 }
 
-func (m *Manager) failDelete(ctx context.Context, j db.Job, a driverstate.Action, force bool, cause error) error {
+func (m *Manager) failDelete(ctx context.Context, j db.Job, w *driverstate.Worker, a driverstate.Action, force bool, cause error) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
 	var b *driverstate.Backup
 	err := m.db.Update(ctx, func(tx db.Tx) error {
+		if err := m.ours(ctx, tx, w); err != nil {
+			return err
+		}
 		var err error
 		b, err = move(ctx, tx, j.BackupID, a, func(b *driverstate.Backup) { b.FailReason = clip(text(cause)) })
 		if err != nil {

@@ -1,11 +1,10 @@
 package manager
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
@@ -19,12 +18,17 @@ var errSuperseded = errors.New("stopped: its backup was deleted or reset")
 // errVolumeDeleted is why work is cancelled whose volume was force deleted.
 var errVolumeDeleted = errors.New("stopped: its volume was deleted")
 
+// errFenced is why work is cancelled of a process that others may take for
+// dead.
+var errFenced = errors.New("stopped: the service was not heard of and its work may be taken over")
+
 // errStopped is the outcome of work that ends with the service.
 var errStopped = errors.New("interrupted: the service was stopped")
 
 // task is a job that runs in this process.
 type task struct {
 	job    db.Job
+	claim  *driverstate.Worker // set once it has its entry, under Manager.mu
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 }
@@ -39,20 +43,12 @@ type verifyArgs struct {
 	VerificationID string `json:"verification_id"`
 }
 
-// enqueue queues j for this host in tx. args may be nil.
-func (m *Manager) enqueue(ctx context.Context, tx db.Tx, j *db.Job, args any) error {
-	j.Queue = m.cfg.Host
-	r := trace.Of(ctx)
-	j.RequestID, j.ProjectID = cmp.Or(j.RequestID, r.ID), cmp.Or(j.ProjectID, r.ProjectID)
-	j.GlobalID, j.UserID = r.GlobalID, r.UserID
-	if args != nil {
-		raw, err := json.Marshal(args)
-		if err != nil {
-			return err
-		}
-		j.Args = raw
-	}
-	return tx.JobInsert(ctx, j)
+// cleanupArgs are the arguments of a JobCleanup.
+type cleanupArgs struct {
+	ServiceID    int64     `json:"service_id"`
+	ResourceID   *string   `json:"resource_id,omitempty"`
+	ResourceType *string   `json:"resource_type,omitempty"`
+	Until        time.Time `json:"until"`
 }
 
 // handle runs one job. Failures are recorded in rows by the job itself; what
@@ -71,18 +67,64 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 		db.JobReset:   m.runReset,
 		db.JobImport:  m.runImport,
 		db.JobVerify:  m.runVerify,
+		db.JobCleanup: m.runCleanup,
 	}[j.Kind]
 	if !ok {
 		return fmt.Errorf("job %d: unknown kind %q", j.ID, j.Kind)
 	}
+	if !m.admit(ctx, j) {
+		return m.putBack(ctx, j, nil)
+	}
 	m.log.DebugContext(ctx, "job starts", "job", j.ID, "kind", j.Kind, "backup", j.BackupID)
 	began := m.cfg.Now()
-	err := run(ctx, j)
+	err := ignoreSuperseded(run(ctx, j))
 	m.cfg.JobDone(said.outcome(ctx, j.Kind, m.cfg.Now().Sub(began), err))
 	if err != nil {
 		m.log.ErrorContext(ctx, "job could not record its outcome", "job", j.ID, "kind", j.Kind, "backup", j.BackupID, "error", err)
 	}
 	return err
+}
+
+// handOver is how long a member whose driver is down keeps a job of the
+// cluster before it leaves it to the others, so that it does not take it again
+// at once for ever.
+const handOver = time.Second
+
+// admit waits until this process may do j; false when j is to be left to
+// others, or to the next start. Work that was accepted before the driver was
+// ever set up waits for it. Later it fails if the driver is down, as in Cinder,
+// unless another member can do it.
+func (m *Manager) admit(ctx context.Context, j db.Job) bool {
+	begun := time.Now()
+	for {
+		m.mu.Lock()
+		fenced, ready, everUp := m.fenced, m.driver.ready, m.driver.everUp
+		m.mu.Unlock()
+		shared := m.cfg.Cluster != "" && j.Queue != m.cfg.Host
+		others := false
+		if shared && !ready && !fenced {
+			others = m.requireUp(ctx) == nil
+		}
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case fenced:
+		case ready:
+			return true
+		case others:
+			if time.Since(begun) >= handOver {
+				return false
+			}
+		case everUp:
+			return true
+		}
+		timer := time.NewTimer(m.cfg.WatchInterval)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
 }
 
 func (m *Manager) begin(t *task) {
@@ -122,31 +164,105 @@ func (m *Manager) cancelWork(id string, which func(db.Job) bool) []*task {
 }
 
 // stopOlder cancels the work on a backup that was accepted before self and
-// waits for its end. Later work is left alone: it supersedes self.
+// waits for its end, on other hosts too. Later work is left alone: it
+// supersedes self.
 func (m *Manager) stopOlder(ctx context.Context, self db.Job) error {
-	for _, t := range m.cancelWork(self.BackupID, func(j db.Job) bool { return j.ID < self.ID && moves(j) }) {
-		select {
-		case <-t.done:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+	older := func(j db.Job) bool { return j.ID < self.ID && moves(j) }
+	for _, t := range m.cancelWork(self.BackupID, older) {
+		if err := t.wait(ctx); err != nil {
+			return err
 		}
 	}
-	return nil
+	return m.poll(ctx, func() (bool, error) {
+		left := 0
+		err := m.db.Update(ctx, func(tx db.Tx) error {
+			jobs, err := tx.JobsOf(ctx, self.BackupID)
+			if err != nil {
+				return err
+			}
+			left, err = m.runningElsewhere(ctx, tx, jobs, older)
+			return err
+		})
+		return left == 0, err
+	})
+}
+
+// runningElsewhere counts those of jobs that another process that lives runs.
+// What a dead one ran is taken off: it does not go on with it, and would not if
+// it came back.
+func (m *Manager) runningElsewhere(ctx context.Context, tx db.Tx, jobs []db.JobState, which func(db.Job) bool) (int, error) {
+	var living map[string]bool
+	n := 0
+	for _, s := range jobs {
+		if !s.Running || s.Runner == m.cfg.Host || !which(s.Job) {
+			continue
+		}
+		if living == nil {
+			var err error
+			if living, err = m.livingHosts(ctx, tx); err != nil {
+				return 0, err
+			}
+		}
+		if living[s.Runner] {
+			n++
+		} else if err := tx.JobsDiscard(ctx, s.ID); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// livingHosts are the hosts whose backup service was heard of lately.
+func (m *Manager) livingHosts(ctx context.Context, rows db.Services) (map[string]bool, error) {
+	all, err := rows.ServiceGetAll(ctx)
+	living := map[string]bool{}
+	for _, s := range all {
+		if s.Binary == driverstate.BinaryBackup && m.heard(s, m.cfg.Now()) {
+			living[s.Host] = true
+		}
+	}
+	return living, err
+}
+
+// poll asks done until it says so.
+func (m *Manager) poll(ctx context.Context, done func() (bool, error)) error {
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		timer := time.NewTimer(m.cfg.WatchInterval)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+	}
+}
+
+// wait returns when the task has ended, or with why ctx did.
+func (t *task) wait(ctx context.Context) error {
+	select {
+	case <-t.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // moves reports whether j changes its backup or its volume: a verification
 // does neither, and is not worth waiting for.
 func moves(j db.Job) bool { return j.Kind != db.JobVerify }
 
-func anyWork(db.Job) bool { return true }
-
-// superseded reports whether the work of ctx was cancelled because its backup
-// was moved on, not because the service stops.
-func superseded(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errSuperseded) }
+// superseded reports whether the work of ctx was cancelled because it is not
+// this process's any more, not because the service stops.
+func superseded(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), errSuperseded) || errors.Is(context.Cause(ctx), errFenced)
+}
 
 // stopCause is the outcome of work whose context has ended.
 func stopCause(ctx context.Context) error {
-	for _, why := range []error{errSuperseded, errVolumeDeleted} {
+	for _, why := range []error{errSuperseded, errFenced, errVolumeDeleted} {
 		if errors.Is(context.Cause(ctx), why) {
 			return why
 		}
@@ -168,55 +284,4 @@ func (m *Manager) cancelVolumeWork(id string) []*task {
 		}
 	}
 	return stopped
-}
-
-// Intents are kept in the workers table, as entries of type Backup: what was
-// accepted for a backup and cannot be told from its status. Start reads them
-// after a crash.
-const (
-	backupResource = "Backup"
-
-	intentCreate      = "creating"  // its objects are ours, not imported ones
-	intentReset       = "resetting" // to available; the status is still the old one
-	intentForceDelete = "force deleting"
-)
-
-func setIntent(ctx context.Context, tx db.Tx, id, intent string, serviceID int64) error {
-	if err := tx.WorkerDestroy(ctx, backupResource, id); err != nil {
-		return err
-	}
-	return tx.WorkerCreate(ctx, &driverstate.Worker{
-		ResourceType: backupResource, ResourceID: id, Status: intent, ServiceID: serviceID,
-	})
-}
-
-func clearIntent(ctx context.Context, tx db.Tx, id string) error {
-	return tx.WorkerDestroy(ctx, backupResource, id)
-}
-
-// intents returns every intent by backup id.
-func intents(ctx context.Context, rows db.Workers) (map[string]string, error) {
-	all, err := rows.WorkerGetAll(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]string{}
-	for _, w := range all {
-		if w.ResourceType == backupResource {
-			found[w.ResourceID] = w.Status
-		}
-	}
-	return found, nil
-}
-
-func intentOf(ctx context.Context, rows db.Workers, id string) (string, error) {
-	all, err := intents(ctx, rows)
-	return all[id], err
-}
-
-// backupService returns the id of our cinder-backup row, 0 before Start.
-func (m *Manager) backupService() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.services[driverstate.BinaryBackup]
 }

@@ -62,7 +62,9 @@ type Config struct {
 
 	Host             string
 	AvailabilityZone string // "nova" when empty
-	Cluster          string // of the volume service; empty for none
+	// Cluster is that of the services, whose members do each other's work and
+	// share DB, store and VolumeDir; empty for none.
+	Cluster string
 
 	VolumeDir  string    // the engine's own volumes are files in it
 	TargetDirs []string  // managed volumes must lie in one of them; nil allows any path
@@ -83,7 +85,13 @@ type Config struct {
 	InitTimeout     time.Duration // of one attempt; 60 s
 	InitOnce        bool          // a driver that is down is not tried again
 	CheckInterval   time.Duration // between looks at a driver that is up; 60 s
-	Jobs            int           // how many jobs run at once; 4
+	WatchInterval   time.Duration // between looks of a cluster's member at its work; 500 ms
+	Jobs            int           // how many jobs run at once, of each queue; 4
+
+	// AutoCleanup takes over the work of a member of the cluster that was
+	// found dead at AutoCleanupChecks heartbeats in a row; 3.
+	AutoCleanup       bool
+	AutoCleanupChecks int
 }
 
 func (c *Config) setDefaults() error {
@@ -130,8 +138,14 @@ func (c *Config) setDefaults() error {
 			*d = time.Minute
 		}
 	}
+	if c.WatchInterval <= 0 {
+		c.WatchInterval = 500 * time.Millisecond
+	}
 	if c.Jobs <= 0 {
 		c.Jobs = 4
+	}
+	if c.AutoCleanupChecks <= 0 {
+		c.AutoCleanupChecks = 3
 	}
 	return nil
 }
@@ -142,10 +156,6 @@ type Manager struct {
 	db  db.DB
 	log *slog.Logger
 
-	// accept is held while a request changes a status and stops the work that
-	// the change supersedes, so that it never stops work accepted later.
-	accept sync.Mutex
-
 	mu       sync.Mutex
 	tasks    map[string]map[*task]struct{} // by backup id
 	volumes  map[string]bool               // volumes this process is making or removing
@@ -153,6 +163,12 @@ type Manager struct {
 	services map[driverstate.Binary]int64 // ids of our rows
 	reported time.Time                    // when they were written last
 	stopped  bool
+
+	beat       time.Time     // of the last heartbeat written; zero before the first
+	fenced     bool          // no work may be done
+	reclaiming bool          // what a fenced process left is looked through
+	missed     map[int64]int // heartbeats at which a service of the cluster was dead in a row
+	cleaning   bool          // an automatic cleanup is under way
 
 	cancel context.CancelFunc
 	ctx    context.Context // of work that outlives a request; set by Start
@@ -172,6 +188,7 @@ func New(c Config) (*Manager, error) {
 		volumes:  map[string]bool{},
 		services: map[driverstate.Binary]int64{},
 		driver:   driverState{reason: "not started"},
+		missed:   map[int64]int{},
 	}, nil
 }
 

@@ -70,7 +70,7 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 		if err := tx.BackupCreate(ctx, &row); err != nil {
 			return err
 		}
-		if err := clearIntent(ctx, tx, b.ID); err != nil {
+		if err := setIntent(ctx, tx, b.ID, intentImport); err != nil {
 			return err
 		}
 		job := db.Job{Kind: db.JobImport, BackupID: b.ID}
@@ -133,16 +133,13 @@ func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*d
 // runImport makes an imported row available if the store has what the record
 // says, and error with the reason if not.
 func (m *Manager) runImport(ctx context.Context, j db.Job) error {
-	b, err := m.db.BackupGet(ctx, j.BackupID)
-	if errors.Is(err, driverstate.ErrNotFound) || err == nil && b.Status != driverstate.StatusCreating {
-		return nil
-	}
+	w, b, err := m.takeRow(ctx, j, driverstate.StatusCreating)
 	if err != nil {
 		return err
 	}
 	line, fault := m.prove(ctx, b)
 	if ctx.Err() != nil {
-		return nil // deleted or reset meanwhile, or left for the next start
+		return m.putBack(ctx, j, w) // unless it was deleted or reset meanwhile
 	}
 	if fault == "" && len(line) > 0 {
 		if fault, err = m.contradiction(ctx, b, &line[0].Backup); err != nil {
@@ -154,6 +151,9 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 		action = driverstate.ActionCreateFail
 	}
 	err = m.db.Update(ctx, func(tx db.Tx) error {
+		if err := m.ours(ctx, tx, w); err != nil {
+			return err
+		}
 		now, err := move(ctx, tx, b.ID, action, func(b *driverstate.Backup) {
 			b.FailReason = fault
 			if fault == "" && len(line) > 0 {
@@ -161,6 +161,9 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 			}
 		})
 		if err != nil {
+			return err
+		}
+		if err := clearIntent(ctx, tx, b.ID); err != nil {
 			return err
 		}
 		return recount(ctx, tx, now.ParentID)

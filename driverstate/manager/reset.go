@@ -21,84 +21,79 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 	if err := allow(c, "volume_extension:backup_admin_actions:reset_status"); err != nil {
 		return err
 	}
-	m.accept.Lock()
-	defer m.accept.Unlock()
-	switch to {
-	case driverstate.StatusError:
-		return m.resetNow(ctx, id, driverstate.ActionResetError)
-	case driverstate.StatusAvailable:
-	default:
+	if to != driverstate.StatusError && to != driverstate.StatusAvailable {
 		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
 			"Backup status: %s is invalid, valid statuses are: ['available', 'error'].", to))
 	}
-	b, err := m.db.BackupGet(ctx, id)
-	if err != nil {
-		return named(err, backupNotFound(id))
+	up := m.requireUp(ctx)
+	if up != nil && !errors.Is(up, driverstate.ErrServiceDown) {
+		return up
 	}
-	if b.Status == driverstate.StatusRestoring || b.Status == driverstate.StatusAvailable {
-		return m.resetNow(ctx, id, driverstate.ActionResetAvailable)
-	}
-	if err := m.requireUp(ctx); err != nil {
-		return err
-	}
-	if err := m.checkService(b, "Reset backup status aborted"); err != nil {
-		return err
-	}
-	err = m.db.Update(ctx, func(tx db.Tx) error {
-		b, err := tx.BackupGet(ctx, id)
+	var b *driverstate.Backup
+	done := false
+	err := m.db.Update(ctx, func(tx db.Tx) error {
+		row, err := tx.BackupGet(ctx, id)
 		if err != nil {
 			return named(err, backupNotFound(id))
 		}
 		if err := m.freeVolumes(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := setIntent(ctx, tx, id, intentReset, m.backupService()); err != nil {
+		switch {
+		case to == driverstate.StatusError:
+			done = true
+			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetError)
+			return err
+		case row.Status == driverstate.StatusRestoring, row.Status == driverstate.StatusAvailable:
+			done = true
+			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetAvailable)
 			return err
 		}
-		if b.Host != m.cfg.Host {
-			b.Host = m.cfg.Host
-			if err := tx.BackupUpdate(ctx, b, b.Status); err != nil {
-				return err
-			}
-		}
-		job := db.Job{Kind: db.JobReset, BackupID: id}
-		return m.enqueue(ctx, tx, &job, nil)
+		b, done = row, false
+		return m.acceptReset(ctx, tx, row, up)
 	})
 	if err != nil {
 		return err
 	}
-	m.cancelWork(id, moves)
+	if err := m.dropLost(ctx, id); err != nil {
+		return err
+	}
 	m.notify(ctx, eventResetStart, b)
+	if done {
+		m.notify(ctx, eventResetEnd, b)
+	}
 	return nil
 }
 
-// resetNow moves the row and stops the work that it had. To error, a fail
-// reason stays: it may be why the backup was reset.
-func (m *Manager) resetNow(ctx context.Context, id string, a driverstate.Action) error {
-	var b *driverstate.Backup
-	err := m.db.Update(ctx, func(tx db.Tx) error {
-		if err := m.freeVolumes(ctx, tx, id); err != nil {
-			return err
-		}
-		var err error
-		b, err = move(ctx, tx, id, a, func(b *driverstate.Backup) {
-			b.RestoreVolumeID = ""
-			if a == driverstate.ActionResetAvailable {
-				b.FailReason = ""
-			}
-		})
-		if err != nil {
-			return err
-		}
-		return clearIntent(ctx, tx, id)
-	})
-	if err != nil {
+// acceptReset queues the look that a reset to available needs. up is why it
+// cannot be done, if it cannot.
+func (m *Manager) acceptReset(ctx context.Context, tx db.Tx, b *driverstate.Backup, up error) error {
+	if up != nil {
+		return up
+	}
+	if err := m.checkService(b, "Reset backup status aborted"); err != nil {
 		return err
 	}
-	m.cancelWork(id, moves)
-	m.notify(ctx, eventResetStart, b)
-	m.notify(ctx, eventResetEnd, b)
-	return nil
+	if err := setIntent(ctx, tx, b.ID, intentReset); err != nil {
+		return err
+	}
+	job := db.Job{Kind: db.JobReset, BackupID: b.ID}
+	return m.enqueue(ctx, tx, &job, nil)
+}
+
+// resetNow moves the row. To error, a fail reason stays: it may be why the
+// backup was reset.
+func (m *Manager) resetNow(ctx context.Context, tx db.Tx, id string, a driverstate.Action) (*driverstate.Backup, error) {
+	b, err := move(ctx, tx, id, a, func(b *driverstate.Backup) {
+		b.RestoreVolumeID = ""
+		if a == driverstate.ActionResetAvailable {
+			b.FailReason = ""
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, clearIntent(ctx, tx, id)
 }
 
 // freeVolumes ends the part of a volume in the work that a reset stops: the
@@ -127,31 +122,26 @@ func (m *Manager) freeVolumes(ctx context.Context, tx db.Tx, id string) error {
 }
 
 func (m *Manager) runReset(ctx context.Context, j db.Job) error {
-	if m.stopOlder(ctx, j) != nil {
-		return nil // cancelled: the intent stays for the next start, or was taken over
-	}
-	meant, err := intentOf(ctx, m.db, j.BackupID)
-	if err != nil || meant != intentReset {
-		return err // deleted or reset again meanwhile
-	}
-	b, err := m.db.BackupGet(ctx, j.BackupID)
-	if errors.Is(err, driverstate.ErrNotFound) {
-		return nil
-	}
+	w, b, err := m.takeRow(ctx, j, "")
 	if err != nil {
+		return err
+	}
+	if err := m.stopOlder(ctx, j); err != nil {
+		if ctx.Err() != nil {
+			return m.putBack(ctx, j, w)
+		}
 		return err
 	}
 	line, fault := m.prove(ctx, b)
 	if ctx.Err() != nil {
-		return nil
+		return m.putBack(ctx, j, w) // unless it was deleted or reset meanwhile
 	}
 	action := driverstate.ActionResetAvailable
 	if fault != "" {
 		action = driverstate.ActionResetError
 	}
 	err = m.db.Update(ctx, func(tx db.Tx) error {
-		meant, err := intentOf(ctx, tx, b.ID)
-		if err != nil || meant != intentReset {
+		if err := m.ours(ctx, tx, w); err != nil {
 			return err
 		}
 		b, err = move(ctx, tx, b.ID, action, func(b *driverstate.Backup) {

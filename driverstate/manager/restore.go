@@ -97,8 +97,6 @@ func checkTargetVolume(v *driverstate.Volume, b *driverstate.Backup) error {
 }
 
 func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, volumeID string) (driverstate.RestoreAnswer, error) {
-	m.accept.Lock()
-	defer m.accept.Unlock()
 	answer := driverstate.RestoreAnswer{BackupID: id, VolumeID: volumeID}
 	err := m.db.Update(ctx, func(tx db.Tx) error {
 		b, err := tx.BackupGet(ctx, id)
@@ -127,36 +125,40 @@ func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, v
 			return err
 		}
 		job := db.Job{Kind: db.JobRestore, BackupID: id, VolumeID: volumeID, RequestID: c.RequestID, ProjectID: c.ProjectID}
+		if err := setIntent(ctx, tx, id, intentRestore); err != nil {
+			return err
+		}
+		if job.Queue, err = m.queueOf(ctx, tx, v); err != nil {
+			return err
+		}
 		return m.enqueue(ctx, tx, &job, nil)
 	})
 	return answer, m.lostRace(err, id, "Backup status must be available")
 }
 
 func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
-	b, err := m.db.BackupGet(ctx, j.BackupID)
-	if errors.Is(err, driverstate.ErrNotFound) {
-		return nil
-	}
+	w, b, err := m.takeRow(ctx, j, driverstate.StatusRestoring)
 	if err != nil {
 		return err
 	}
-	if b.Status != driverstate.StatusRestoring || b.RestoreVolumeID != j.VolumeID {
-		return nil // moved on before the restore began, its volume too
-	}
 	v, err := m.db.VolumeGet(ctx, j.VolumeID)
+	if err == nil && v.Status == driverstate.VolumeDeleting {
+		err = errVolumeDeleted
+	}
 	if err != nil {
-		return m.finishRestore(ctx, j, driverstate.Restored{}, named(err, volumeNotFound(j.VolumeID)))
+		return m.finishRestore(ctx, j, w, driverstate.Restored{}, named(err, volumeNotFound(j.VolumeID)))
 	}
 	m.notify(ctx, eventRestoreStart, b)
-	done, err := m.restoreTo(ctx, b, v)
+	done, err := m.restoreTo(ctx, b, v, w)
 	if err != nil && ctx.Err() != nil {
 		err = stopCause(ctx)
 	}
-	return m.finishRestore(ctx, j, done, err)
+	return m.finishRestore(ctx, j, w, done, err)
 }
 
-// restoreTo writes the image of b to v.
-func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume) (done driverstate.Restored, err error) {
+// restoreTo writes the image of b to v. It becomes the volume's content only
+// if the entry is still w then.
+func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume, w *driverstate.Worker) (done driverstate.Restored, err error) {
 	if !m.isReady() {
 		return done, driverstate.Fail(driverstate.ErrServiceDown, "Restore backup is aborted due to backup service is down.")
 	}
@@ -192,6 +194,9 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 	if err = target.Sync(); err != nil {
 		return done, err
 	}
+	if err = m.ours(ctx, m.db, w); err != nil {
+		return done, err
+	}
 	return done, target.Commit()
 }
 
@@ -204,8 +209,8 @@ func joinQuiet(err, then error) error {
 }
 
 // finishRestore makes both rows final: the volume first, so that who waits for
-// the backup finds the volume's outcome.
-func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.Restored, cause error) error {
+// the backup finds the volume's outcome. Nothing is written if the entry is not w.
+func (m *Manager) finishRestore(ctx context.Context, j db.Job, w *driverstate.Worker, done driverstate.Restored, cause error) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
 	for _, warning := range done.Warnings {
@@ -217,9 +222,9 @@ func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.
 		if err != nil {
 			return err
 		}
-		if now.Status != driverstate.StatusRestoring || now.RestoreVolumeID != j.VolumeID {
+		if err := m.ours(ctx, tx, w); err != nil || now.Status != driverstate.StatusRestoring || now.RestoreVolumeID != j.VolumeID {
 			b = now
-			return nil // moved on by who cancelled it, the volume too
+			return ignoreSuperseded(err) // moved on by who cancelled it, the volume too
 		}
 		if err := m.settleTarget(ctx, tx, now, j.VolumeID, done, cause); err != nil {
 			return err
@@ -230,7 +235,10 @@ func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.
 				b.FailReason = clip(text(cause))
 			}
 		})
-		if err != nil || cause == nil || errors.Is(cause, errSuperseded) {
+		if err != nil {
+			return err
+		}
+		if err := clearIntent(ctx, tx, j.BackupID); err != nil || cause == nil {
 			return err
 		}
 		return m.tell(ctx, tx, j, driverstate.MessageBackupRestore, detailOf(cause, driverstate.MessageRestoreFailed))
@@ -241,7 +249,7 @@ func (m *Manager) finishRestore(ctx context.Context, j db.Job, done driverstate.
 	switch {
 	case err == nil && (cause == nil || errors.Is(cause, errSuperseded)):
 		m.notify(ctx, eventRestoreEnd, b)
-	case err == nil:
+	case err == nil && !errors.Is(cause, errFenced):
 		markFailed(ctx)
 		m.notify(ctx, eventRestoreError, b)
 	}

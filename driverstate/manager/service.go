@@ -27,6 +27,9 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.background(m.heartbeat)
 	m.background(m.watchDriver)
+	if m.cfg.Cluster != "" {
+		m.background(m.watch)
+	}
 	return nil
 }
 
@@ -38,18 +41,19 @@ func (m *Manager) start(ctx context.Context) error {
 		return fmt.Errorf("register the services of host %s: %w", m.cfg.Host, err)
 	}
 	if m.cfg.Cluster != "" {
-		err := m.db.ClusterEnsure(ctx, &driverstate.Cluster{Name: m.cfg.Cluster, Binary: driverstate.BinaryVolume})
-		if err != nil {
-			return fmt.Errorf("register the cluster %s: %w", m.cfg.Cluster, err)
+		for _, binary := range []driverstate.Binary{driverstate.BinaryVolume, driverstate.BinaryBackup} {
+			if err := m.db.ClusterEnsure(ctx, &driverstate.Cluster{Name: m.cfg.Cluster, Binary: binary}); err != nil {
+				return fmt.Errorf("register the cluster %s: %w", m.cfg.Cluster, err)
+			}
 		}
 	}
 	if err := m.takeOver(ctx); err != nil {
 		return fmt.Errorf("take over the rows of host %s: %w", m.cfg.Host, err)
 	}
 	m.initDriver(ctx)
-	queue, err := m.db.Work(m.ctx, db.WorkOptions{Runner: m.cfg.Host, Queues: []string{m.cfg.Host}, Parallel: m.cfg.Jobs}, m.handle)
+	queue, err := m.db.Work(m.ctx, db.WorkOptions{Runner: m.cfg.Host, Queues: m.queues(), Parallel: m.cfg.Jobs}, m.handle)
 	if err != nil {
-		return fmt.Errorf("work the queue of host %s: %w", m.cfg.Host, err)
+		return fmt.Errorf("work the queues of host %s: %w", m.cfg.Host, err)
 	}
 	m.queue = queue
 	return nil
@@ -103,15 +107,24 @@ func (m *Manager) heartbeat() {
 		}
 		if err := m.report(m.ctx); err != nil && m.ctx.Err() == nil {
 			m.log.ErrorContext(m.ctx, "heartbeat failed", "host", m.cfg.Host, "error", err)
+		} else if err == nil {
+			m.autoCleanup(m.ctx)
 		}
 	}
 }
 
-// report writes the heartbeat of both services of this process.
+// report writes the heartbeat of both services of this process. One that comes
+// too late finds the process fenced: it may have been stopped for a while.
 func (m *Manager) report(ctx context.Context) error {
+	if m.isSilent() {
+		m.fence()
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.ServiceDownTime)
+	defer cancel()
+	begun := m.cfg.Now()
 	reason := m.downReason()
 	rows := []*driverstate.Service{
-		{Binary: driverstate.BinaryBackup, Host: m.cfg.Host, AvailabilityZone: m.cfg.AvailabilityZone, Reason: reason},
+		{Binary: driverstate.BinaryBackup, Host: m.cfg.Host, AvailabilityZone: m.cfg.AvailabilityZone, Cluster: m.cfg.Cluster, Reason: reason},
 		{Binary: driverstate.BinaryVolume, Host: m.cfg.Host + volumeBackend, AvailabilityZone: m.cfg.AvailabilityZone, Cluster: m.cfg.Cluster},
 	}
 	for _, s := range rows {
@@ -124,30 +137,36 @@ func (m *Manager) report(ctx context.Context) error {
 		m.reported = s.UpdatedAt
 		m.mu.Unlock()
 	}
+	m.heardOfUs(begun)
 	return nil
 }
 
-// requireUp answers ErrServiceDown unless our backup service is up and
-// enabled. The zone of a backup is not asked: this is the only service that
-// has its rows, and a changed zone must not lock them.
+// requireUp answers ErrServiceDown unless a backup service that does our work
+// is up and enabled: this one, or another member of the cluster. The zone of a
+// backup is not asked: these are the only services that have its rows, and a
+// changed zone must not lock them.
 func (m *Manager) requireUp(ctx context.Context) error {
-	down := serviceDown(string(driverstate.BinaryBackup))
-	if !m.isReady() {
-		return down
-	}
 	rows, err := m.db.ServiceGetAll(ctx)
 	if err != nil {
 		return err
 	}
+	disabled, err := disabledClusters(ctx, m.db, driverstate.BinaryBackup)
+	if err != nil {
+		return err
+	}
 	for _, s := range rows {
-		if s.Binary == driverstate.BinaryBackup && s.Host == m.cfg.Host {
-			if !s.Disabled && s.Up(m.cfg.Now(), m.cfg.ServiceDownTime) {
-				return nil
-			}
-			return down
+		own := s.Host == m.cfg.Host
+		if s.Binary != driverstate.BinaryBackup || !own && (s.Cluster == "" || s.Cluster != m.cfg.Cluster) {
+			continue
+		}
+		if s.Disabled || disabled[s.Cluster] || own && !m.isReady() {
+			continue
+		}
+		if s.Up(m.cfg.Now(), m.cfg.ServiceDownTime) {
+			return nil
 		}
 	}
-	return down
+	return serviceDown(string(driverstate.BinaryBackup))
 }
 
 // requireDriver is requireUp for requests of our own, which say why.
@@ -201,7 +220,7 @@ func (m *Manager) SetService(ctx context.Context, c driverstate.Caller, set driv
 
 // takesVolumes reports whether our volume service and its cluster are enabled.
 func (m *Manager) takesVolumes(ctx context.Context) (bool, error) {
-	disabled, err := disabledClusters(ctx, m.db)
+	disabled, err := disabledClusters(ctx, m.db, driverstate.BinaryVolume)
 	if err != nil || disabled[m.cfg.Cluster] {
 		return false, err
 	}

@@ -96,10 +96,14 @@ func standing(ctx context.Context, rows db.Backups, b *driverstate.Backup) (int,
 
 // leaveToTwin removes the row of b alone if a twin keeps the objects, and says
 // whether it did. That is settled in one transaction, so that of two twins
-// that are deleted at the same time one is the last.
-func (m *Manager) leaveToTwin(ctx context.Context, b *driverstate.Backup) (left bool, err error) {
+// that are deleted at the same time one is the last. w is the entry of the
+// delete.
+func (m *Manager) leaveToTwin(ctx context.Context, b *driverstate.Backup, w *driverstate.Worker) (left bool, err error) {
 	var kept *driverstate.Backup
 	err = m.db.Update(ctx, func(tx db.Tx) error {
+		if err := m.ours(ctx, tx, w); err != nil {
+			return err
+		}
 		if kept, err = keeper(ctx, tx, b); err != nil || kept == nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func (m *Manager) CreateVerification(ctx context.Context, c driverstate.Caller, 
 		}
 		err := tx.WorkerCreate(ctx, &driverstate.Worker{
 			ResourceType: verificationResource, ResourceID: v.ID,
-			Status: string(driverstate.VerificationRunning), ServiceID: m.backupService(),
+			Status: intentVerify,
 		})
 		if err != nil {
 			return err
@@ -69,10 +69,18 @@ func (m *Manager) runVerify(ctx context.Context, j db.Job) error {
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return fmt.Errorf("arguments of job %d: %w", j.ID, err)
 	}
-	v, err := m.db.VerificationGet(ctx, args.VerificationID)
-	if err != nil || v.Status != driverstate.VerificationRunning {
+	var w *driverstate.Worker
+	var v *driverstate.Verification
+	err := m.db.Update(ctx, func(tx db.Tx) (err error) {
+		if w, err = m.take(ctx, tx, j); err == nil {
+			v, err = tx.VerificationGet(ctx, args.VerificationID)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
+	m.took(j, w)
 	progress := m.follow(ctx, *v)
 	report, err := m.verify(ctx, j.BackupID, v.Depth, progress)
 	v.BytesDone, v.BytesTotal = progress.stop()
@@ -92,6 +100,9 @@ func (m *Manager) runVerify(ctx context.Context, j db.Job) error {
 	ctx, cancel := settle(ctx)
 	defer cancel()
 	return m.db.Update(ctx, func(tx db.Tx) error {
+		if err := m.ours(ctx, tx, w); err != nil {
+			return err
+		}
 		if err := tx.VerificationUpdate(ctx, v); err != nil {
 			return err
 		}

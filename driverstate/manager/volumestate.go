@@ -45,11 +45,12 @@ func (m *Manager) ForceDeleteVolume(ctx context.Context, c driverstate.Caller, i
 		return err
 	}
 	for _, t := range stopped {
-		select {
-		case <-t.done:
-		case <-ctx.Done():
-			return context.Cause(ctx) // the file goes when the next start cleans up
+		if err := t.wait(ctx); err != nil {
+			return err // the file goes when the next start cleans up
 		}
+	}
+	if err := m.volumeIdle(ctx, id); err != nil {
+		return err
 	}
 	if v.Managed {
 		return nil
@@ -57,9 +58,33 @@ func (m *Manager) ForceDeleteVolume(ctx context.Context, c driverstate.Caller, i
 	return m.removeVolume(ctx, v)
 }
 
+// volumeIdle waits until no other member of the cluster works on a volume that
+// is being deleted: each looks after its work.
+func (m *Manager) volumeIdle(ctx context.Context, id string) error {
+	if m.cfg.Cluster == "" {
+		return nil
+	}
+	return m.poll(ctx, func() (bool, error) {
+		left := 0
+		err := m.db.Update(ctx, func(tx db.Tx) error {
+			living, err := m.livingHosts(ctx, tx)
+			left = 0
+			for host := range living {
+				jobs, also := tx.JobsRunBy(ctx, host)
+				err = errors.Join(err, also)
+				for _, s := range jobs {
+					if s.VolumeID == id && s.Runner != m.cfg.Host {
+						left++
+					}
+				}
+			}
+			return err
+		})
+		return left == 0, err
+	})
+}
+
 func (m *Manager) acceptVolumeForceDelete(ctx context.Context, id string) (*driverstate.Volume, []*task, error) {
-	m.accept.Lock()
-	defer m.accept.Unlock()
 	v, err := m.acceptVolumeDelete(ctx, id, nil)
 	if err != nil {
 		return nil, nil, err
