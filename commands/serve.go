@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -99,6 +100,9 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	cfg, err := o.config()
 	if err != nil {
 		return err
+	}
+	if o.auth.kind != authNoAuth { // quotas are for tenants
+		cfg.Quotas = maps.Clone(driverstate.CinderQuotas)
 	}
 	if err := o.engine.apply(&cfg); err != nil {
 		return err

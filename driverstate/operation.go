@@ -94,6 +94,9 @@ type VolumeRequest struct {
 	Description      string
 	AvailabilityZone string
 	Metadata         map[string]string
+	// What it is made from; at most one is not empty. Size is then the least
+	// it can be when it is 0.
+	SnapshotID, SourceVolID, BackupID string
 	// SourceName is the file or device to take under management as the
 	// volume (Cinder's manageable_volumes, ref source-name); "-" is the
 	// engine's own standard output. Empty makes a file of the engine's own.
@@ -173,8 +176,46 @@ type ClusterState struct {
 	LastHeartbeatAt time.Time // zero when it has no service
 }
 
-// Usage is what a project has.
-type Usage struct {
-	Backups, BackupGigabytes int64
-	Volumes, Gigabytes       int64
+// VolumeUpdate says what to write into the row of a volume or of a snapshot.
+// What is nil stays as it is.
+type VolumeUpdate struct {
+	Name        *string
+	Description *string
+	Metadata    map[string]string // replaces all of it
+}
+
+// MetadataChange changes the metadata of a volume or of a snapshot.
+type MetadataChange struct {
+	Set     map[string]string
+	Replace bool   // of all there is
+	Remove  string // a key; empty for none
+}
+
+// AttachRequest says that a server, or a host, has a volume.
+type AttachRequest struct {
+	ServerID string
+	HostName string
+	Device   string // such as /dev/vdb
+	ReadOnly bool
+}
+
+// SnapshotRequest asks for a snapshot of a volume.
+type SnapshotRequest struct {
+	VolumeID    string
+	Name        string
+	Description string
+	InUse       bool // also of a volume that is in use
+	Metadata    map[string]string
+}
+
+// Pool is where volumes are made.
+type Pool struct {
+	Name        string // host@backend#pool, of a cluster cluster#pool
+	Backend     string
+	Pool        string
+	TotalGB     float64
+	FreeGB      float64
+	AllocatedGB int64 // of volumes that have been made
+	Up          bool
+	UpdatedAt   time.Time
 }

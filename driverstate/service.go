@@ -38,6 +38,15 @@ func (s *Service) Up(now time.Time, downTime time.Duration) bool {
 	return s.Reason == "" && now.Sub(last) <= downTime
 }
 
+// FrozenReason is why a frozen service is disabled: Cinder writes it so, and by
+// it the engine knows one (cinder/volume/manager.py freeze_host).
+const FrozenReason = "frozen"
+
+// Frozen reports whether nothing may be changed on the service's back end.
+func (s *Service) Frozen() bool {
+	return s.Binary == BinaryVolume && s.Disabled && s.DisabledReason == FrozenReason
+}
+
 // Cluster is one row of Cinder's clusters table: services that can do each
 // other's work.
 type Cluster struct {

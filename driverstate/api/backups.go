@@ -40,15 +40,15 @@ func (q *request) backupList(collection string, view func(*driverstate.Backup) o
 	for _, b := range rows {
 		items, last = append(items, view(b)), b.ID
 	}
-	return http.StatusOK, q.listBody("backups", collection, p, items, total, last), nil
+	return http.StatusOK, q.listBody("backups", "backups_links", collection, p, items, total, last), nil
 }
 
 // listBody is the body of a list: the items, the link to the next page if
 // there may be one, the count if it was asked for.
-func (q *request) listBody(key, collection string, p page, items []object, total int, last string) object {
+func (q *request) listBody(key, linksKey, collection string, p page, items []object, total int, last string) object {
 	body := object{{key, items}}
 	if links := q.pageLinks(p, collection, len(items), total, last); links != nil {
-		body = append(body, member{key + "_links", links})
+		body = append(body, member{linksKey, links})
 	}
 	if p.count {
 		body = append(body, member{"count", total})

@@ -32,7 +32,7 @@ type fake struct {
 
 	clusters []driverstate.ClusterState
 	messages []*driverstate.Message
-	usage    driverstate.Usage
+	volumeFake
 
 	panics bool
 
@@ -194,10 +194,6 @@ func (f *fake) DeleteMessage(_ context.Context, c driverstate.Caller, id string)
 	return f.call(c, "DeleteMessage", id)
 }
 
-func (f *fake) Usage(_ context.Context, c driverstate.Caller, projectID string) (driverstate.Usage, error) {
-	return f.usage, f.call(c, "Usage", projectID)
-}
-
 func (f *fake) ForceDeleteVolume(_ context.Context, c driverstate.Caller, id string) error {
 	f.force = true
 	return f.call(c, "ForceDeleteVolume", id)
@@ -223,11 +219,7 @@ func (f *fake) CreateVolume(_ context.Context, c driverstate.Caller, r driversta
 }
 
 func (f *fake) Volume(_ context.Context, c driverstate.Caller, id string) (*driverstate.Volume, error) {
-	err := f.call(c, "Volume", id)
-	if err != nil || len(f.volumes) == 0 {
-		return nil, err
-	}
-	return f.volumes[0], nil
+	return f.volumeOne(), f.call(c, "Volume", id)
 }
 
 func (f *fake) Volumes(_ context.Context, c driverstate.Caller, all bool) ([]*driverstate.Volume, error) {

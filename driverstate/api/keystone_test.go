@@ -187,7 +187,7 @@ func TestLimitsOfARole(t *testing.T) {
 		{"POST", "backups", `{"backup":{"volume_id":"` + id + `"}}`, "backup:create", "backup:create"},
 		{"DELETE", "backups/" + id, "", "backup:delete", "backup:delete"},
 		{"POST", "backups/" + id + "/restore", `{"restore":{}}`, "backup:restore", "backup:restore"},
-		{"POST", "volumes/" + id + "/action", `{"os-extend":{}}`, "volume:update", "volume:update"},
+		{"POST", "volumes/" + id + "/action", `{"os-extend":{}}`, "volume:extend", "volume:extend"},
 	} {
 		for token, rule := range map[string]string{"reader": c.reader, "other": c.other} {
 			k := &api.Keystone{Tokens: keystoneTokens(), NewDefaults: true}

@@ -7,8 +7,6 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 )
 
-var tenantMessageFilters = []string{"resource_uuid", "resource_type", "event_id", "request_id", "message_level"}
-
 // listMessages answers messages; before 3.5 it knows neither filters nor pages
 // (cinder/api/v3/messages.py index).
 func (s *server) listMessages(q *request) (int, any, error) {
@@ -20,11 +18,8 @@ func (s *server) listMessages(q *request) (int, any, error) {
 		q.Request = &r
 	}
 	t := table[*driverstate.Message]{
-		key: "messages", collection: "messages", resource: "Message", tenant: tenantMessageFilters, column: messageColumn,
-		created: func(m *driverstate.Message) time.Time {
-			return m.CreatedAt
-		},
-		view: q.messageView,
+		key: "messages", collection: "messages", resource: "Message", tenant: tenantFilters("message"), column: messageColumn,
+		times: messageTime, view: q.messageView,
 	}
 	return t.list(q, func(bool) ([]*driverstate.Message, error) { return s.ops.Messages(q.Context(), q.caller) })
 }
@@ -54,6 +49,19 @@ func messageColumn(m *driverstate.Message, name string) (string, bool) {
 		return string(m.Detail), true
 	}
 	return "", false
+}
+
+func messageTime(m *driverstate.Message, name string) (time.Time, bool) {
+	if m == nil {
+		m = &driverstate.Message{}
+	}
+	switch name {
+	case "created_at":
+		return m.CreatedAt, true
+	case "expires_at":
+		return m.ExpiresAt, true
+	}
+	return time.Time{}, false
 }
 
 func (s *server) showMessage(q *request) (int, any, error) {

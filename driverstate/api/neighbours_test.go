@@ -12,29 +12,6 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/api"
 )
 
-func TestTheQuotaSetLimitsNothingAndCounts(t *testing.T) {
-	f := &fake{usage: driverstate.Usage{Backups: 4, BackupGigabytes: 7, Volumes: 2, Gigabytes: 3}}
-	show := func(query string) map[string]any {
-		return decode(t, send(t, serve(f), ask{path: v3 + "/os-quota-sets/abc" + query}))["quota_set"].(map[string]any)
-	}
-	names := []string{
-		"volumes", "per_volume_gigabytes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups",
-		"volumes___DEFAULT__", "gigabytes___DEFAULT__", "snapshots___DEFAULT__", "id",
-	}
-	set := show("?usage=True")
-	assert.ElementsMatch(t, names, keysOf(set))
-	assert.Equal(t, map[string]any{"limit": -1.0, "in_use": 4.0, "reserved": 0.0}, set["backups"])
-	assert.Equal(t, map[string]any{"limit": -1.0, "in_use": 7.0, "reserved": 0.0}, set["backup_gigabytes"])
-	assert.Equal(t, map[string]any{"limit": -1.0, "in_use": 3.0, "reserved": 0.0}, set["gigabytes"])
-	assert.Equal(t, "abc", set["id"])
-	assert.Equal(t, "abc", f.id)
-	for _, query := range []string{"", "?usage=0"} {
-		set = show(query)
-		assert.ElementsMatch(t, names, keysOf(set))
-		assert.EqualValues(t, -1, set["backups"], query)
-	}
-}
-
 func TestVolumeTypes(t *testing.T) {
 	one := []string{"id", "name", "is_public", "description", "extra_specs"}
 	const public = "os-volume-type-access:is_public"
@@ -98,12 +75,14 @@ func TestOnlyTheStatusOfAVolumeIsReset(t *testing.T) {
 	assert.Equal(t, http.StatusAccepted, post(`{"os-reset_status":{"status":"Error_Restoring"}}`).StatusCode)
 	assert.Equal(t, driverstate.VolumeErrorRestoring, f.reset)
 	assert.Equal(t, http.StatusAccepted, post(`{"os-reset_status":{"attach_status":"detached"}}`).StatusCode)
-	assert.Empty(t, f.reset, "that is what it is")
+	assert.Equal(t, []string{"Volume"}, f.called, "that is what it is")
 	_, message := fault(t, post(`{"os-reset_status":{"status":"available","attach_status":"attached"}}`))
-	assert.Contains(t, message, "neither attached nor migrated")
+	assert.Equal(t, "Volume attach status cannot be attached: nobody has told the engine who has the volume.", message)
 	_, message = fault(t, post(`{"os-reset_status":{"migration_status":"migrating"}}`))
-	assert.Contains(t, message, "neither attached nor migrated")
-	assert.Empty(t, f.called)
+	assert.Contains(t, message, "are not migrated")
+	f.volumes[0].Attachments = []driverstate.Attachment{{AttachmentID: anotherID}}
+	assert.Equal(t, http.StatusAccepted, post(`{"os-reset_status":{"attach_status":"detached"}}`).StatusCode)
+	assert.Equal(t, []string{"Volume", "ForgetAttachments"}, f.called)
 	for _, value := range []string{"null", "{}"} { // cinderclient sends null
 		assert.Equal(t, http.StatusAccepted, post(`{"os-force_delete":`+value+`}`).StatusCode)
 		assert.True(t, f.force)

@@ -52,5 +52,7 @@ type Operations interface {
 	Message(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Message, error)
 	DeleteMessage(ctx context.Context, c driverstate.Caller, id string) error
 
-	Usage(ctx context.Context, c driverstate.Caller, projectID string) (driverstate.Usage, error)
+	VolumeOperations
+	SnapshotOperations
+	QuotaOperations
 }

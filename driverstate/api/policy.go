@@ -27,7 +27,19 @@ type policy struct {
 // That an admin is needed is the manager's to say, after it has looked whether
 // the thing is there; so it is in Cinder. A route that stands not here is for
 // admins.
-var policies = map[string]policy{
+var policies = merged(backupPolicies, neighbourPolicies)
+
+func merged(maps ...map[string]policy) map[string]policy {
+	all := map[string]policy{}
+	for _, m := range maps {
+		for route, p := range m {
+			all[route] = p
+		}
+	}
+	return all
+}
+
+var backupPolicies = map[string]policy{
 	"GET backups":                              {"backup:get_all", forReaders},
 	"GET backups/detail":                       {"backup:get_all", forReaders},
 	"POST backups":                             {"backup:create", forMembers},
@@ -50,34 +62,15 @@ var policies = map[string]policy{
 	"PUT clusters/{name}":      {"clusters:update", forAdmins},
 	"POST workers/cleanup":     {"workers:cleanup", forAdmins},
 
-	"GET volumes":                              {"volume:get_all", forReaders},
-	"GET volumes/detail":                       {"volume:get_all", forReaders},
-	"POST volumes":                             {"volume:create", forMembers},
-	"GET volumes/{id}":                         {"volume:get", forReaders},
-	"DELETE volumes/{id}":                      {"volume:delete", forMembers},
-	"POST volumes/{id}/action":                 {"volume:update", forMembers},
-	"POST volumes/{id}/action os-force_delete": {"volume_extension:volume_admin_actions:force_delete", forAdmins},
-	"POST volumes/{id}/action os-reset_status": {"volume_extension:volume_admin_actions:reset_status", forAdmins},
-	"POST manageable_volumes":                  {"volume_extension:volume_manage", forAdmins},
-
 	// What only an engine has.
 	"GET manageable_backups":  {"backup:manageable", forAdmins},
 	"POST manageable_backups": {"backup:manage", forAdmins},
 	"POST verifications":      {"backup:verify", forAdmins},
 	"GET verifications/{id}":  {"backup:verify", forAdmins},
 
-	"GET messages":                {"message:get_all", forReaders},
-	"GET messages/{id}":           {"message:get", forReaders},
-	"DELETE messages/{id}":        {"message:delete", forMembers},
-	"GET snapshots":               {"volume:get_all_snapshots", forReaders},
-	"GET snapshots/detail":        {"volume:get_all_snapshots", forReaders},
-	"GET snapshots/{id}":          {"volume:get_snapshot", forReaders},
-	"GET types":                   {"volume_extension:type_get_all", forReaders},
-	"GET types/{id}":              {"volume_extension:type_get", forReaders},
-	"GET os-quota-sets/{project}": {"volume_extension:quotas:show", forReaders},
-	"GET limits":                  {"limits_extension:used_limits", forReaders},
-	"GET extensions":              {"", forAll},
-	"GET os-availability-zone":    {"", forAll},
+	"GET messages":         {"message:get_all", forReaders},
+	"GET messages/{id}":    {"message:get", forReaders},
+	"DELETE messages/{id}": {"message:delete", forMembers},
 }
 
 // permitted refuses what the caller's role leaves out.

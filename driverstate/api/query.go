@@ -138,13 +138,6 @@ func (q *request) readSort(from map[string]string) ([]driverstate.SortKey, error
 	return keys, nil
 }
 
-// What one who is not admin may filter by (Cinder's default
-// etc/cinder/resource_filters.json).
-var (
-	tenantBackupFilters = []string{"name", "status", "volume_id"}
-	tenantVolumeFilters = []string{"name", "status", "metadata", "bootable", "migration_status", "availability_zone", "group_id", "size"}
-)
-
 // checkFilters refuses or drops the filters that the caller may not use
 // (cinder/api/common.py process_general_filtering).
 func (q *request) checkFilters(filters map[string]string, tenant []string) error {
@@ -158,9 +151,15 @@ func (q *request) checkFilters(filters map[string]string, tenant []string) error
 	if q.caller.Admin {
 		return nil
 	}
+	return q.heldTo(filters, tenant)
+}
+
+// heldTo refuses the filters that are not among allowed, or before 3.31 drops
+// them.
+func (q *request) heldTo(filters map[string]string, allowed []string) error {
 	var wrong []string
 	for _, key := range slices.Sorted(maps.Keys(filters)) {
-		if !slices.Contains(tenant, key) {
+		if !slices.Contains(allowed, key) {
 			wrong = append(wrong, key)
 			delete(filters, key)
 		}
@@ -180,7 +179,7 @@ func (q *request) backupFilter(p page) (driverstate.BackupFilter, error) {
 	if !p.allProjects {
 		f.ProjectID = q.caller.ProjectID
 	}
-	if err := q.checkFilters(p.filters, tenantBackupFilters); err != nil {
+	if err := q.checkFilters(p.filters, tenantFilters("backup")); err != nil {
 		return f, err
 	}
 	for key, value := range p.filters {

@@ -65,12 +65,15 @@ func TestVolumeCreate(t *testing.T) {
 	assert.Equal(t, driverstate.VolumeRequest{Size: 3, Name: "n", Description: "d", Metadata: map[string]string{"k": "v"}}, f.volume)
 
 	for body, message := range map[string]string{
-		`{"volume":{}}`:                                                   "Invalid input received: Volume size must be specified",
+		`{"volume":{}}`:                                                   "The server could not comply with the request since it is either malformed or otherwise incorrect.",
 		`{"volume":{"size":0}}`:                                           "0 is less than the minimum of 1",
 		`{"volume":{"size":1.5}}`:                                         "1.5 is not of type 'integer', 'string'",
 		`{"volume":{"size":1,"x":1}}`:                                     "Additional properties are not allowed ('x' was unexpected)",
-		`{"volume":{"size":1,"multiattach":true}}`:                        "multiattach is not supported",
-		`{"volume":{"size":1,"backup_id":"` + backupID + `"}}`:            "backup_id is not supported: only blank volumes can be created",
+		`{"volume":{"size":1,"multiattach":true}}`:                        "multiattach parameter has been removed.",
+		`{"volume":{"size":1,"imageRef":"` + backupID + `"}}`:             "Invalid image identifier or unable to access requested image.",
+		`{"volume":{"size":1,"group_id":"` + backupID + `"}}`:             "Group " + backupID + " could not be found.",
+		`{"volume":{"size":1,"volume_type":"fast"}}`:                      "Volume type with name fast could not be found.",
+		`{"volume":{"size":"x"}}`:                                         "Invalid input for field/attribute size. Value: x. 'x' does not match '^[0-9]+$'",
 		`{"volume":{"size":1,"description":"a\nb"}}`:                      `'a\nb' does not match the pattern`,
 		`{"volume":{"size":1,"metadata":{"ключ":"v"}}}`:                   "'ключ' does not match any of the regexes",
 		`{"volume":{"size":1,"metadata":{"k":null}}}`:                     "None is not of type 'string'",
@@ -245,16 +248,11 @@ func TestCleanupFilter(t *testing.T) {
 
 func TestSmallCollections(t *testing.T) {
 	f := &fake{
-		usage:    driverstate.Usage{Backups: 1, BackupGigabytes: 3, Volumes: 1, Gigabytes: 2},
-		services: []driverstate.ServiceState{{Service: driverstate.Service{AvailabilityZone: "nova"}, Up: true}},
+		services: []driverstate.ServiceState{
+			{Service: driverstate.Service{Binary: driverstate.BinaryVolume, AvailabilityZone: "nova"}, Up: true},
+			{Service: driverstate.Service{Binary: driverstate.BinaryBackup, AvailabilityZone: "elsewhere"}, Up: true},
+		},
 	}
-	absolute := decode(t, send(t, serve(f), ask{path: v3 + "/limits"}))["limits"].(map[string]any)["absolute"].(map[string]any)
-	assert.Len(t, absolute, 10)
-	assert.EqualValues(t, 1, absolute["totalBackupsUsed"])
-	assert.EqualValues(t, 2, absolute["totalGigabytesUsed"])
-	assert.EqualValues(t, 3, absolute["totalBackupGigabytesUsed"])
-	assert.Equal(t, project, f.id)
-
 	zones := decode(t, send(t, serve(f), ask{path: v3 + "/os-availability-zone"}))
 	assert.Equal(t, map[string]any{"availabilityZoneInfo": []any{
 		map[string]any{"zoneName": "nova", "zoneState": map[string]any{"available": true}},

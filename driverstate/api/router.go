@@ -94,7 +94,9 @@ type route struct {
 	handle       handler
 }
 
-func (s *server) table() []route {
+func (s *server) table() []route { return append(s.backupRoutes(), s.neighbourRoutes()...) }
+
+func (s *server) backupRoutes() []route {
 	return []route{
 		{method: "GET", path: "backups", handle: s.listBackups, v2: true},
 		{method: "GET", path: "backups/detail", handle: s.listBackupsDetail, v2: true},
@@ -116,14 +118,6 @@ func (s *server) table() []route {
 		{method: "PUT", path: "clusters/{name}", since: version(7), body: needsBody, handle: s.setCluster},
 		{method: "POST", path: "workers/cleanup", since: version(24), body: optionalBody, handle: s.cleanupWorkers},
 
-		{method: "GET", path: "volumes", handle: s.listVolumes},
-		{method: "GET", path: "volumes/detail", handle: s.listVolumesDetail},
-		{method: "POST", path: "volumes", body: needsBody, handle: s.createVolume},
-		{method: "GET", path: "volumes/{id}", handle: s.showVolume},
-		{method: "DELETE", path: "volumes/{id}", handle: s.deleteVolume},
-		{method: "POST", path: "volumes/{id}/action", body: actionBody, handle: s.volumeAction},
-		{method: "POST", path: "manageable_volumes", body: needsBody, handle: s.manageVolume},
-
 		{method: "GET", path: "manageable_backups", handle: s.listManageable},
 		{method: "POST", path: "manageable_backups", body: needsBody, handle: s.manageBackup},
 		{method: "POST", path: "verifications", body: needsBody, handle: s.createVerification},
@@ -132,15 +126,6 @@ func (s *server) table() []route {
 		{method: "GET", path: "messages", since: version(3), handle: s.listMessages},
 		{method: "GET", path: "messages/{id}", since: version(3), handle: s.showMessage},
 		{method: "DELETE", path: "messages/{id}", since: version(3), handle: s.deleteMessage},
-		{method: "GET", path: "snapshots", handle: s.listSnapshots},
-		{method: "GET", path: "snapshots/detail", handle: s.listSnapshots},
-		{method: "GET", path: "snapshots/{id}", handle: s.showSnapshot},
-		{method: "GET", path: "types", handle: s.listTypes},
-		{method: "GET", path: "types/{id}", handle: s.showType},
-		{method: "GET", path: "os-quota-sets/{project}", handle: s.showQuota},
-		{method: "GET", path: "limits", handle: s.showLimits},
-		{method: "GET", path: "extensions", handle: s.listExtensions},
-		{method: "GET", path: "os-availability-zone", handle: s.listZones},
 	}
 }
 

@@ -270,6 +270,8 @@ func oneOf(words ...string) rule {
 	}
 }
 
+var digits = regexp.MustCompile(`^[0-9]+$`)
+
 // whole is a whole number, also as a string of digits.
 func whole(least, most int64) rule {
 	return func(v any) string {

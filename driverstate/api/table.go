@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -15,15 +14,19 @@ import (
 // pages here.
 type table[T any] struct {
 	key        string // of the body, such as volumes
-	collection string // of its links, such as volumes/detail
+	linksKey   string // of its links; key and _links when empty
+	collection string // that its links lead to, such as volumes/detail
 	resource   string // of an unknown marker
 	// tenant are the filters of one who is not admin.
 	tenant []string
 	// column is a column of a row as text; ok is false when there is no such
 	// column. It is asked of a zero row too.
-	column  func(row T, name string) (value string, ok bool)
-	created func(row T) time.Time
-	view    func(row T) object
+	column func(row T, name string) (value string, ok bool)
+	// times are the columns that hold a time; ok is false for every other.
+	times func(row T, name string) (at time.Time, ok bool)
+	// metadata is filtered by as a whole; nil when rows have none.
+	metadata func(row T) map[string]string
+	view     func(row T) object
 }
 
 // list answers q with those of the rows that it asks for. The rows are read
@@ -39,11 +42,15 @@ func (t table[T]) list(q *request, read func(allProjects bool) ([]T, error)) (in
 	if err := t.checkSort(p.sort); err != nil {
 		return 0, nil, err
 	}
+	wanted, err := t.wanted(q, p.filters)
+	if err != nil {
+		return 0, nil, err
+	}
 	rows, err := read(p.allProjects)
 	if err != nil {
 		return 0, nil, err
 	}
-	rows = slices.DeleteFunc(slices.Clone(rows), func(row T) bool { return !t.matches(row, p.filters) })
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row T) bool { return !wanted(row) })
 	t.sort(rows, p.sort)
 	total := len(rows)
 	if rows, err = t.page(rows, p); err != nil {
@@ -57,7 +64,7 @@ func (t table[T]) list(q *request, read func(allProjects bool) ([]T, error)) (in
 	if !p.count {
 		total = 0
 	}
-	return http.StatusOK, q.listBody(t.key, t.collection, p, items, total, last), nil
+	return http.StatusOK, q.listBody(t.key, cmp.Or(t.linksKey, t.key+"_links"), t.collection, p, items, total, last), nil
 }
 
 func (t table[T]) id(row T) string {
@@ -65,21 +72,13 @@ func (t table[T]) id(row T) string {
 	return id
 }
 
-func (t table[T]) matches(row T, filters map[string]string) bool {
-	for key, want := range filters {
-		name, like := strings.CutSuffix(key, "~")
-		have, ok := t.column(row, name)
-		if !ok || have != want && !(like && strings.Contains(have, want)) {
-			return false
-		}
-	}
-	return true
-}
-
 func (t table[T]) checkSort(keys []driverstate.SortKey) error {
 	var zero T
 	for _, k := range keys {
-		if _, ok := t.column(zero, k.Column); !ok && k.Column != "created_at" {
+		if _, ok := t.column(zero, k.Column); ok {
+			continue
+		}
+		if _, ok := t.times(zero, k.Column); !ok {
 			return invalidInput("Invalid sort key")
 		}
 	}
@@ -106,12 +105,13 @@ func (t table[T]) sort(rows []T, keys []driverstate.SortKey) {
 }
 
 func (t table[T]) compare(a, b T, column string) int {
-	if column == "created_at" {
-		return t.created(a).Compare(t.created(b))
+	if at, ok := t.times(a, column); ok {
+		after, _ := t.times(b, column)
+		return at.Compare(after)
 	}
 	x, _ := t.column(a, column)
 	y, _ := t.column(b, column)
-	if column == "size" {
+	if column == "size" || column == "volume_size" {
 		m, _ := strconv.ParseInt(x, 10, 64)
 		n, _ := strconv.ParseInt(y, 10, 64)
 		return cmp.Compare(m, n)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -100,17 +101,17 @@ func (q *request) volumeDetail(v *driverstate.Volume, listed bool) object {
 		{"name", nullable(v.Name)},
 		{"description", nullable(v.Description)},
 		{"volume_type", volumeType},
-		{"snapshot_id", nil},
-		{"source_volid", nil},
+		{"snapshot_id", nullable(v.SnapshotID)},
+		{"source_volid", nullable(v.SourceVolID)},
 		{"metadata", orEmpty(v.Metadata)},
 		{"links", q.links("volumes", v.ID)},
 		{"user_id", nullable(v.UserID)},
-		{"bootable", "false"}, // a string in Cinder
+		{"bootable", strconv.FormatBool(v.Bootable)}, // a string in Cinder
 		{"encrypted", false},
 		{"replication_status", nil},
 		{"consistencygroup_id", nil},
 		{"multiattach", false},
-		{"attachments", []any{}},
+		{"attachments", attachmentViews(v)},
 	}
 	add := func(allowed bool, key string, value any) {
 		if allowed {
@@ -131,6 +132,22 @@ func (q *request) volumeDetail(v *driverstate.Volume, listed bool) object {
 	add(listed && admin, "os-vol-mig-status-attr:migstat", nil)
 	add(listed && admin, "os-vol-mig-status-attr:name_id", nil)
 	return view
+}
+
+func attachmentViews(v *driverstate.Volume) []object {
+	views := make([]object, 0, len(v.Attachments))
+	for _, a := range v.Attachments {
+		views = append(views, object{
+			{"id", v.ID},
+			{"attachment_id", a.AttachmentID},
+			{"volume_id", v.ID},
+			{"server_id", nullable(a.ServerID)},
+			{"host_name", nullable(a.HostName)},
+			{"device", nullable(a.Device)},
+			{"attached_at", apiTime(a.AttachedAt)},
+		})
+	}
+	return views
 }
 
 // serviceView is a row of os-services (cinder/api/contrib/services.py).
@@ -163,7 +180,7 @@ func (q *request) serviceView(s driverstate.ServiceState) object {
 	}
 	view = append(view, member{"disabled_reason", nullable(s.DisabledReason)})
 	if volume {
-		view = append(view, member{"replication_status", "disabled"}, member{"active_backend_id", nil}, member{"frozen", false})
+		view = append(view, member{"replication_status", "disabled"}, member{"active_backend_id", nil}, member{"frozen", s.Frozen()})
 	}
 	return view
 }

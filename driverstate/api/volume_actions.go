@@ -8,34 +8,103 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 )
 
-// otherStatuses are the statuses of a volume besides the first, of which the
-// engine's volumes have one value each (cinder/objects/fields.py
-// VolumeAttachStatus, VolumeMigrationStatus). Valid is how Cinder lists them.
-var otherStatuses = []struct {
-	key, name, valid, only string
-	known                  []string
-}{
-	{"attach_status", "Volume attach", "['attached', 'detached']", "detached", []string{"attached", "detached"}},
-	{"migration_status", "Volume migration", "('migrating', 'error', 'success', 'completing', 'none', 'starting')", "none",
-		[]string{"migrating", "error", "success", "completing", "none", "starting"}},
+// volumeActions are what can be done to a volume by its action route
+// (cinder/api/contrib/volume_actions.py, admin_actions.py).
+var volumeActions = map[string]func(*server, *request, string) (int, any, error){
+	"os-force_delete": func(s *server, q *request, id string) (int, any, error) { // its value is not looked at
+		return http.StatusAccepted, nil, s.ops.ForceDeleteVolume(q.Context(), q.caller, id)
+	},
+	"os-reset_status":         (*server).resetVolumeStatus,
+	"os-extend":               (*server).extendVolume,
+	"os-attach":               (*server).attachVolume,
+	"os-detach":               (*server).detachVolume,
+	"os-set_bootable":         (*server).setBootable,
+	"os-update_readonly_flag": (*server).setReadOnly,
 }
 
-// volumeAction does os-force_delete and os-reset_status
-// (cinder/api/contrib/admin_actions.py VolumeAdminController).
+// otherVolumeActions are Cinder's which the engine cannot do: nothing is
+// exported to a server, and there is one type, one place, and no images.
+var otherVolumeActions = []string{
+	"os-reserve", "os-unreserve", "os-begin_detaching", "os-roll_detaching", "os-initialize_connection", "os-terminate_connection",
+	"os-volume_upload_image", "os-retype", "os-force_detach", "os-migrate_volume", "os-migrate_volume_completion", "os-reimage",
+	"os-set_image_metadata", "os-unset_image_metadata", "os-show_image_metadata", "os-unmanage", "os-extend_volume_completion", "revert",
+}
+
 func (s *server) volumeAction(q *request) (int, any, error) {
-	id := q.vars["id"]
 	for name := range q.body.(map[string]any) { // exactly one
-		switch name {
-		case "os-force_delete": // its value is not looked at
-			return http.StatusAccepted, nil, s.ops.ForceDeleteVolume(q.Context(), q.caller, id)
-		case "os-reset_status":
-			return s.resetVolumeStatus(q, id)
-		default:
+		if act, ok := volumeActions[name]; ok {
+			return act(s, q, q.vars["id"])
+		}
+		if !slices.Contains(otherVolumeActions, name) {
 			return 0, nil, unknownAction(clip(name))
 		}
+		if _, err := s.ops.Volume(q.Context(), q.caller, q.vars["id"]); err != nil {
+			return 0, nil, err
+		}
+		return unsupported("action " + name)(q)
 	}
 	return 0, nil, unknownAction("None")
 }
+
+func (s *server) extendVolume(q *request, id string) (int, any, error) {
+	asked, err := q.inner("os-extend", schema{required: []string{"new_size"}, members: map[string]rule{"new_size": volumeSize}})
+	if err != nil {
+		return 0, nil, err
+	}
+	size, _ := integer(asked["new_size"])
+	return http.StatusAccepted, nil, s.ops.ExtendVolume(q.Context(), q.caller, id, size, q.version.since(42))
+}
+
+func (s *server) attachVolume(q *request, id string) (int, any, error) {
+	asked, err := q.inner("os-attach", schema{required: []string{"mountpoint"}, members: map[string]rule{
+		"instance_uuid": uuidRule, "mountpoint": text(false, 1, 255, nil), "host_name": text(false, 0, 255, nil), "mode": oneOf("rw", "ro"),
+	}})
+	if err != nil {
+		return 0, nil, err
+	}
+	r := driverstate.AttachRequest{
+		ServerID: word(asked, "instance_uuid"), HostName: word(asked, "host_name"), Device: word(asked, "mountpoint"), ReadOnly: asked["mode"] == "ro",
+	}
+	if r.ServerID == "" && r.HostName == "" {
+		return 0, nil, violation("os-attach", asked, python(asked)+" is not valid under any of the given schemas")
+	}
+	return http.StatusAccepted, nil, s.ops.AttachVolume(q.Context(), q.caller, id, r)
+}
+
+func (s *server) detachVolume(q *request, id string) (int, any, error) {
+	attachment := ""
+	if v := q.body.(map[string]any)["os-detach"]; v != nil {
+		asked, err := q.inner("os-detach", schema{members: map[string]rule{"attachment_id": uuidOrNullRule}})
+		if err != nil {
+			return 0, nil, err
+		}
+		attachment = word(asked, "attachment_id")
+	}
+	return http.StatusAccepted, nil, s.ops.DetachVolume(q.Context(), q.caller, id, attachment)
+}
+
+func (s *server) setBootable(q *request, id string) (int, any, error) {
+	asked, err := q.inner("os-set_bootable", schema{required: []string{"bootable"}, members: map[string]rule{"bootable": booleanRule}})
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, nil, s.ops.SetVolumeBootable(q.Context(), q.caller, id, truth(asked["bootable"]))
+}
+
+func (s *server) setReadOnly(q *request, id string) (int, any, error) {
+	asked, err := q.inner("os-update_readonly_flag", schema{required: []string{"readonly"}, members: map[string]rule{"readonly": booleanRule}})
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusAccepted, nil, s.ops.SetVolumeReadOnly(q.Context(), q.caller, id, truth(asked["readonly"]))
+}
+
+// Statuses of a volume besides the first (cinder/objects/fields.py
+// VolumeAttachStatus, VolumeMigrationStatus); listed as Cinder lists them.
+var (
+	attachStatuses    = []string{"attached", "detached"}
+	migrationStatuses = []string{"migrating", "error", "success", "completing", "none", "starting"}
+)
 
 func (s *server) resetVolumeStatus(q *request, id string) (int, any, error) {
 	if reset, ok := q.body.(map[string]any)["os-reset_status"].(map[string]any); ok &&
@@ -49,33 +118,45 @@ func (s *server) resetVolumeStatus(q *request, id string) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	status := strings.ToLower(word(reset, "status"))
-	if status != "" && !slices.Contains(driverstate.VolumeStatuses, driverstate.VolumeStatus(status)) {
-		return 0, nil, wrongStatus("Volume", word(reset, "status"), volumeStatusList())
+	lower := func(key string) string { return strings.ToLower(word(reset, key)) }
+	status, attach, migration := lower("status"), lower("attach_status"), lower("migration_status")
+	switch {
+	case status != "" && !slices.Contains(driverstate.VolumeStatuses, driverstate.VolumeStatus(status)):
+		return 0, nil, wrongStatus("Volume", word(reset, "status"), listOf(driverstate.VolumeStatuses))
+	case attach != "" && !slices.Contains(attachStatuses, attach):
+		return 0, nil, wrongStatus("Volume attach", word(reset, "attach_status"), "['attached', 'detached']")
+	case migration != "" && !slices.Contains(migrationStatuses, migration):
+		return 0, nil, wrongStatus("Volume migration", word(reset, "migration_status"), listOf(migrationStatuses))
 	}
-	for _, o := range otherStatuses {
-		switch v := strings.ToLower(word(reset, o.key)); {
-		case v == "" || v == o.only:
-		case slices.Contains(o.known, v):
-			return 0, nil, badRequest("%s status cannot be %s: volumes of the engine are neither attached nor migrated.", o.name, v)
-		default:
-			return 0, nil, wrongStatus(o.name, word(reset, o.key), o.valid)
+	v, err := s.ops.Volume(q.Context(), q.caller, id)
+	if err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case attach == "attached" && len(v.Attachments) == 0:
+		return 0, nil, badRequest("Volume attach status cannot be attached: nobody has told the engine who has the volume.")
+	case migration != "" && migration != "none":
+		return 0, nil, badRequest("Volume migration status cannot be %s: volumes of the engine are not migrated.", migration)
+	}
+	if status != "" {
+		if err := s.ops.ResetVolumeStatus(q.Context(), q.caller, id, driverstate.VolumeStatus(status)); err != nil {
+			return 0, nil, err
 		}
 	}
-	if status == "" { // the two others have one value
-		_, err := s.ops.Volume(q.Context(), q.caller, id)
-		return http.StatusAccepted, nil, err
+	if attach == "detached" && len(v.Attachments) > 0 {
+		return http.StatusAccepted, nil, s.ops.ForgetAttachments(q.Context(), q.caller, id)
 	}
-	return http.StatusAccepted, nil, s.ops.ResetVolumeStatus(q.Context(), q.caller, id, driverstate.VolumeStatus(status))
+	return http.StatusAccepted, nil, nil
 }
 
 func wrongStatus(kind, status, valid string) error {
 	return badRequest("%s status: %s is invalid, valid statuses are: %s.", kind, clip(status), valid)
 }
 
-func volumeStatusList() string {
+// listOf writes a tuple of Python.
+func listOf[S ~string](statuses []S) string {
 	var out []string
-	for _, s := range driverstate.VolumeStatuses {
+	for _, s := range statuses {
 		out = append(out, python(string(s)))
 	}
 	return "(" + strings.Join(out, ", ") + ")"

@@ -1,15 +1,13 @@
 package api
 
 import (
-	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
-
-const maxSize = 1<<31 - 1 // GiB; Cinder's column
 
 func (s *server) listVolumes(q *request) (int, any, error) {
 	return q.volumeList("volumes", q.volumeSummary)
@@ -21,8 +19,9 @@ func (s *server) listVolumesDetail(q *request) (int, any, error) {
 
 func (q *request) volumeList(collection string, view func(*driverstate.Volume) object) (int, any, error) {
 	t := table[*driverstate.Volume]{
-		key: "volumes", collection: collection, resource: "Volume", tenant: tenantVolumeFilters,
-		column: volumeColumn, created: func(v *driverstate.Volume) time.Time { return v.CreatedAt }, view: view,
+		key: "volumes", collection: collection, resource: "Volume", tenant: tenantFilters("volume"),
+		column: volumeColumn, times: volumeTime, view: view,
+		metadata: func(v *driverstate.Volume) map[string]string { return v.Metadata },
 	}
 	return t.list(q, func(allProjects bool) ([]*driverstate.Volume, error) {
 		return q.srv.ops.Volumes(q.Context(), q.caller, allProjects)
@@ -51,10 +50,38 @@ func volumeColumn(v *driverstate.Volume, column string) (value string, ok bool) 
 		return v.ProjectID, true
 	case "user_id":
 		return v.UserID, true
+	case "description", "display_description":
+		return v.Description, true
+	case "snapshot_id":
+		return v.SnapshotID, true
+	case "source_volid":
+		return v.SourceVolID, true
 	case "bootable":
-		return "false", true
+		return strconv.FormatBool(v.Bootable), true
+	case "attach_status":
+		if len(v.Attachments) > 0 {
+			return "attached", true
+		}
+		return "detached", true
+	case "migration_status", "group_id", "consistencygroup_id":
+		return "", true
+	case "use_quota", "consumes_quota":
+		return "true", true
 	}
 	return "", false
+}
+
+func volumeTime(v *driverstate.Volume, column string) (time.Time, bool) {
+	if v == nil {
+		v = &driverstate.Volume{}
+	}
+	switch column {
+	case "created_at":
+		return v.CreatedAt, true
+	case "updated_at":
+		return v.UpdatedAt, true
+	}
+	return time.Time{}, false
 }
 
 func (s *server) showVolume(q *request) (int, any, error) {
@@ -65,95 +92,50 @@ func (s *server) showVolume(q *request) (int, any, error) {
 	return http.StatusOK, object{{"volume", q.volumeDetail(v, true)}}, nil
 }
 
+// deleteVolume removes a volume, with cascade its snapshots too, and with force
+// from 3.23 in any status (cinder/api/v3/volumes.py delete).
 func (s *server) deleteVolume(q *request) (int, any, error) {
-	return http.StatusAccepted, nil, s.ops.DeleteVolume(q.Context(), q.caller, q.vars["id"])
+	asked := params(q.Request)
+	flag := map[string]bool{}
+	for _, key := range []string{"cascade", "force"} {
+		text, given := asked[key]
+		b, sound := parseBool(text)
+		if given && !sound {
+			return 0, nil, badRequest("Value '%s' for '%s' is not a boolean.", clip(text), key)
+		}
+		flag[key] = b
+	}
+	id := q.vars["id"]
+	switch {
+	case flag["force"] && q.version.since(23):
+		return http.StatusAccepted, nil, s.ops.ForceDeleteVolume(q.Context(), q.caller, id)
+	case flag["cascade"]:
+		return http.StatusAccepted, nil, s.ops.DeleteVolumeWithSnapshots(q.Context(), q.caller, id)
+	}
+	return http.StatusAccepted, nil, s.ops.DeleteVolume(q.Context(), q.caller, id)
 }
 
-// volumeSources are the members of a create that ask for a volume with data.
-// The engine makes blank ones only; a backup is restored instead.
-var volumeSources = []string{"snapshot_id", "source_volid", "imageRef", "image_id", "backup_id", "consistencygroup_id", "group_id"}
-
-func (s *server) createVolume(q *request) (int, any, error) {
-	rules := schema{open: !q.version.since(53), members: map[string]rule{
-		"size": whole(1, maxSize), "name": nameRule, "description": descriptionRule,
-		"display_name": nameRule, "display_description": descriptionRule,
-		"metadata": metadataRule, "availability_zone": nameRule, "volume_type": nameRule,
-		"multiattach": func(v any) string {
-			if v == nil {
-				return ""
-			}
-			return booleanRule(v)
-		},
-	}}
-	for _, key := range volumeSources {
-		rules.members[key] = nameRule
-	}
-	if body, ok := q.body.(map[string]any); ok {
-		delete(body, "OS-SCH-HNT:scheduler_hints") // there is one place to put a volume
-	}
-	asked, err := q.inner("volume", rules)
+// summarizeVolumes answers volumes/summary: how many there are, how large, and
+// from 3.36 every value of their metadata.
+func (s *server) summarizeVolumes(q *request) (int, any, error) {
+	all, sound := parseBool(params(q.Request)["all_tenants"])
+	volumes, err := s.ops.Volumes(q.Context(), q.caller, all && sound && q.caller.Admin)
 	if err != nil {
 		return 0, nil, err
 	}
-	for _, key := range volumeSources {
-		if asked[key] != nil {
-			return 0, nil, invalidInput("%s is not supported: only blank volumes can be created", key)
+	var size int64
+	values := map[string][]string{}
+	for _, v := range volumes {
+		size += v.Size
+		for key, value := range v.Metadata {
+			if !slices.Contains(values[key], value) {
+				values[key] = append(values[key], value)
+			}
 		}
 	}
-	if truth(asked["multiattach"]) {
-		return 0, nil, badRequest("multiattach is not supported")
+	view := object{{"total_count", len(volumes)}, {"total_size", size}}
+	if q.version.since(36) {
+		view = append(view, member{"metadata", values})
 	}
-	size, ok := integer(asked["size"])
-	if !ok {
-		return 0, nil, invalidInput("Volume size must be specified and greater than zero.")
-	}
-	return s.made(q, driverstate.VolumeRequest{
-		Size:             size,
-		Name:             cmp.Or(word(asked, "name"), word(asked, "display_name")),
-		Description:      cmp.Or(word(asked, "description"), word(asked, "display_description")),
-		AvailabilityZone: word(asked, "availability_zone"),
-		Metadata:         metadata(asked["metadata"]),
-	})
-}
-
-// manageVolume takes a file or device under management as a volume. Size and
-// overwrite are not Cinder's: there the back end knows the size.
-func (s *server) manageVolume(q *request) (int, any, error) {
-	asked, err := q.inner("volume", schema{
-		required: []string{"ref"},
-		members: map[string]rule{
-			"host": hostRule, "cluster": hostRule, "ref": isObject,
-			"name": nameRule, "description": descriptionRule, "availability_zone": nameRule,
-			"volume_type": nameRule, "metadata": metadataRule, "bootable": booleanRule,
-			"size": whole(1, maxSize), "overwrite": booleanRule,
-		},
-	})
-	if err != nil {
-		return 0, nil, err
-	}
-	ref := schema{
-		required: []string{"source-name"},
-		members:  map[string]rule{"source-name": text(false, 1, 4096, nil)},
-	}
-	if f := ref.check("ref", asked["ref"]); f != nil {
-		return 0, nil, f
-	}
-	size, _ := integer(asked["size"])
-	return s.made(q, driverstate.VolumeRequest{
-		Size:             size,
-		Name:             word(asked, "name"),
-		Description:      word(asked, "description"),
-		AvailabilityZone: word(asked, "availability_zone"),
-		Metadata:         metadata(asked["metadata"]),
-		SourceName:       asked["ref"].(map[string]any)["source-name"].(string),
-		Overwrite:        truth(asked["overwrite"]),
-	})
-}
-
-func (s *server) made(q *request, r driverstate.VolumeRequest) (int, any, error) {
-	v, err := s.ops.CreateVolume(q.Context(), q.caller, r)
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusAccepted, object{{"volume", q.volumeDetail(v, false)}}, nil
+	return http.StatusOK, object{{"volume-summary", view}}, nil
 }

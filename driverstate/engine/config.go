@@ -59,6 +59,11 @@ type Config struct {
 	// it. Empty for one in the state directory.
 	VolumeDir string
 
+	// Quotas are the limits of each project by resource
+	// (driverstate.QuotaResources), until others are set for it; what is not in
+	// it is not limited.
+	Quotas map[string]int64
+
 	// Listen is the URL at which the handler will be served, recorded in the
 	// lock so that another process can name it. Empty when it is not.
 	Listen string

@@ -87,6 +87,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		Host: c.Host, AvailabilityZone: c.AvailabilityZone, Cluster: c.Cluster,
 		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
 		OpenTarget: wrapTargets(openTarget), OpenSource: openSource,
+		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
 		Observer: c.Observer, Logger: c.Logger, Now: c.Now,
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,

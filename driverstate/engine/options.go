@@ -48,6 +48,13 @@ var Options = []Option{
 		set: flag(func(c *Config, on bool) { c.AutoCleanup = on })},
 	{Name: "auto_cleanup_checks", Default: "3", Range: "1 to 1000", Help: "heartbeats in a row at which a member must be found dead before that",
 		set: number(1, 1000, func(c *Config, n int64) { c.AutoCleanupChecks = int(n) })},
+	quota("quota_volumes", driverstate.QuotaVolumes, "volumes"),
+	quota("quota_snapshots", driverstate.QuotaSnapshots, "snapshots"),
+	quota("quota_gigabytes", driverstate.QuotaGigabytes, "GiB of volumes and snapshots together"),
+	quota("quota_backups", driverstate.QuotaBackups, "backups"),
+	quota("quota_backup_gigabytes", driverstate.QuotaBackupGigabytes, "GiB of backups"),
+	quota("quota_groups", driverstate.QuotaGroups, "groups, of which the engine has none:"),
+	quota("per_volume_size_limit", driverstate.QuotaPerVolume, "GiB of one volume"),
 }
 
 // names are the option's, today's first.

@@ -122,7 +122,7 @@ func (m *Manager) resolveResource(ctx context.Context, f driverstate.CleanupFilt
 
 // cleanable tells what may be asked for from what goes with it.
 func cleanable(w *driverstate.Worker) bool {
-	return w.ResourceType == volumeResource || w.ResourceType == "Snapshot" || w.ResourceType == backupResource
+	return w.ResourceType == volumeResource || w.ResourceType == snapshotResource || w.ResourceType == backupResource
 }
 
 func wanted(w *driverstate.Worker, f driverstate.CleanupFilter) bool {
@@ -262,7 +262,7 @@ func (m *Manager) cleanVolumes(ctx context.Context, serviceID int64, f driversta
 	}
 	var failed error
 	for _, w := range workers {
-		if w.ResourceType != volumeResource && w.ResourceType != "Snapshot" || !wanted(w, f) || w.UpdatedAt.After(until) || m.held(w.ResourceID) {
+		if w.ResourceType != volumeResource && w.ResourceType != snapshotResource || !wanted(w, f) || w.UpdatedAt.After(until) || m.held(w.ResourceID) {
 			continue
 		}
 		claimed, err := m.db.WorkerClaimForCleanup(ctx, w, m.volumeService())
@@ -279,6 +279,9 @@ func (m *Manager) cleanVolumes(ctx context.Context, serviceID int64, f driversta
 // cleanOne acts on one entry. A resource that is gone or moved on only loses
 // the entry.
 func (m *Manager) cleanOne(ctx context.Context, w *driverstate.Worker) error {
+	if w.ResourceType == snapshotResource {
+		return m.cleanSnapshot(ctx, w)
+	}
 	v, err := m.db.VolumeGet(ctx, w.ResourceID)
 	switch {
 	case w.ResourceType != volumeResource, errors.Is(err, driverstate.ErrNotFound):
@@ -293,6 +296,8 @@ func (m *Manager) cleanOne(ctx context.Context, w *driverstate.Worker) error {
 	case driverstate.VolumeDeleting:
 		return m.removeVolume(ctx, v)
 	case driverstate.VolumeCreating, volumeDownloading:
+	case volumeExtending:
+		return m.undoExtend(ctx, v)
 	case volumeUploading:
 		to = driverstate.VolumeAvailable
 	default:

@@ -28,7 +28,9 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 		return nil, err
 	}
 	if r.SnapshotID != "" {
-		return nil, snapshotNotFound(r.SnapshotID)
+		if _, err := m.Snapshot(ctx, c, r.SnapshotID); err != nil {
+			return nil, err
+		}
 	}
 	if m.cfg.OpenSource == nil {
 		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the engine cannot read volumes")
@@ -43,13 +45,16 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 		if err != nil {
 			return named(err, volumeNotFound(r.VolumeID))
 		}
-		if err := checkSourceVolume(v, r.Force); err != nil {
+		hold, err := m.takeSource(ctx, tx, v, b, r)
+		if err != nil {
 			return err
 		}
-		b.Size = v.Size
+		if err := m.admitBackup(ctx, tx, b.ProjectID, b.Size); err != nil {
+			return err
+		}
 		job := db.Job{Kind: db.JobBackup, BackupID: b.ID, VolumeID: v.ID, RequestID: c.RequestID, ProjectID: c.ProjectID}
 		if r.Incremental {
-			if b.ParentID, err = m.chooseParent(ctx, tx, c, v.ID); err != nil {
+			if b.ParentID, err = m.chooseParent(ctx, tx, c, b); err != nil {
 				return err
 			}
 		}
@@ -61,9 +66,7 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 			}
 			return m.tell(ctx, tx, job, driverstate.MessageBackupCreate, driverstate.MessageNotScheduled)
 		}
-		from := v.Status
-		v.PreviousStatus, v.Status = from, driverstate.VolumeBackingUp
-		if err := tx.VolumeUpdate(ctx, v, from); err != nil {
+		if err := hold(); err != nil {
 			return err
 		}
 		if err := tx.BackupCreate(ctx, b); err != nil {
@@ -99,11 +102,6 @@ func (m *Manager) backupRow(c driverstate.Caller, r driverstate.BackupRequest) *
 	return b
 }
 
-// snapshotNotFound is the answer to every snapshot: the engine has none.
-func snapshotNotFound(id string) error {
-	return refuse("snapshot", id, driverstate.ErrNotFound, "Snapshot "+id+" could not be found.")
-}
-
 // checkSourceVolume says whether v can be backed up.
 func checkSourceVolume(v *driverstate.Volume, force bool) error {
 	refused := func(text string) error {
@@ -122,18 +120,19 @@ func checkSourceVolume(v *driverstate.Volume, force bool) error {
 
 // chooseParent returns the id of the backup that an incremental one stands on:
 // of the caller's backups of the volume that are available, the one whose data
-// is the newest (cinder/backup/api.py create). One of another driver cannot be
-// read.
-func (m *Manager) chooseParent(ctx context.Context, rows db.Backups, c driverstate.Caller, volumeID string) (string, error) {
+// is the newest, and for one of a snapshot is older than it
+// (cinder/backup/api.py create). One of another driver cannot be read.
+func (m *Manager) chooseParent(ctx context.Context, rows db.Backups, c driverstate.Caller, of *driverstate.Backup) (string, error) {
 	all, err := rows.BackupGetAll(ctx, driverstate.BackupFilter{
 		ProjectID: c.ProjectID,
-		Columns:   map[string]string{"volume_id": volumeID, "status": string(driverstate.StatusAvailable)},
+		Columns:   map[string]string{"volume_id": of.VolumeID, "status": string(driverstate.StatusAvailable)},
 	})
 	if err != nil {
 		return "", err
 	}
 	all = slices.DeleteFunc(all, func(b *driverstate.Backup) bool {
-		return b.Service == "" || m.checkService(b, "") != nil
+		return b.Service == "" || m.checkService(b, "") != nil ||
+			of.SnapshotID != "" && !dataTime(b).Before(of.DataTimestamp)
 	})
 	if len(all) == 0 {
 		return "", refuseBackup("", driverstate.ErrInvalidStatus, "No backups available to do an incremental backup.")
@@ -189,8 +188,12 @@ func (m *Manager) placeBackup(ctx context.Context, j db.Job) (w *driverstate.Wor
 		if v, err = tx.VolumeGet(ctx, j.VolumeID); err != nil && !errors.Is(err, driverstate.ErrNotFound) {
 			return err
 		}
+		snapshot, err := snapshotOf(ctx, tx, b)
+		if err != nil {
+			return err
+		}
 		b.Host = m.cfg.Host
-		if cause = m.mayCopy(b, v); cause == nil {
+		if v, cause = m.mayCopy(b, v, snapshot); cause == nil {
 			b.Container, b.ServiceMetadata, cause = m.cfg.Driver.Place(b, m.cfg.Now().UTC())
 			b.Service = m.cfg.Driver.Service()
 		}
@@ -205,18 +208,28 @@ func (m *Manager) placeBackup(ctx context.Context, j db.Job) (w *driverstate.Wor
 	return w, b, v, cause, err
 }
 
-// mayCopy says why v cannot be copied now, if it cannot.
-func (m *Manager) mayCopy(b *driverstate.Backup, v *driverstate.Volume) error {
+// mayCopy returns what is to be copied, or says why it cannot be now.
+func (m *Manager) mayCopy(b *driverstate.Backup, v *driverstate.Volume, s *driverstate.Snapshot) (*driverstate.Volume, error) {
+	moved := func(what string, want, got any) error {
+		return driverstate.Fail(errVolumeMoved, fmt.Sprintf("Create backup aborted, expected %s status %s but got %s.", what, want, got))
+	}
 	switch {
 	case !m.isReady():
-		return driverstate.Fail(driverstate.ErrServiceDown, "Create backup aborted due to backup service is down.")
+		return nil, driverstate.Fail(driverstate.ErrServiceDown, "Create backup aborted due to backup service is down.")
 	case v == nil:
-		return volumeNotFound(b.VolumeID)
-	case v.Status != driverstate.VolumeBackingUp:
-		return driverstate.Fail(errVolumeMoved, fmt.Sprintf(
-			"Create backup aborted, expected volume status %s but got %s.", driverstate.VolumeBackingUp, v.Status))
+		return nil, volumeNotFound(b.VolumeID)
+	case b.SnapshotID == "" && v.Status != driverstate.VolumeBackingUp:
+		return nil, moved("volume", driverstate.VolumeBackingUp, v.Status)
+	case b.SnapshotID == "":
+		return v, nil
+	case s == nil:
+		return nil, snapshotNotFound(b.SnapshotID)
+	case s.Status != driverstate.SnapshotBackingUp:
+		return nil, moved("snapshot", driverstate.SnapshotBackingUp, s.Status)
 	}
-	return nil
+	copied := *v
+	copied.Path, copied.Managed, copied.Size = s.Path, false, s.Size
+	return &copied, nil
 }
 
 func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume) (stored driverstate.Stored, err error) {
@@ -347,6 +360,9 @@ func (m *Manager) releaseSource(ctx context.Context, tx db.Tx, b *driverstate.Ba
 	meant, err := intentOf(ctx, tx, b.ID)
 	if err != nil || meant != intentCreate {
 		return err // an imported row holds no volume, whatever its volume id
+	}
+	if b.SnapshotID != "" {
+		return releaseSnapshot(ctx, tx, b.SnapshotID)
 	}
 	v, err := tx.VolumeGet(ctx, b.VolumeID)
 	if errors.Is(err, driverstate.ErrNotFound) {

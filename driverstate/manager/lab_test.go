@@ -19,6 +19,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db"
 	"github.com/cinder-go/cinder-go/driverstate/drivers"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
+	"github.com/cinder-go/cinder-go/driverstate/volume"
 )
 
 const (
@@ -69,7 +70,7 @@ func openLab(t testing.TB, dir string, change func(*manager.Config)) *lab {
 	l.db = openDB(t, filepath.Join(dir, "db"))
 	l.conf = manager.Config{
 		DB: l.db, Driver: l.driver, Canonical: drivers.Canonical, Host: host,
-		VolumeDir: volumes, OpenTarget: openTarget, OpenSource: openSource,
+		VolumeDir: volumes, OpenTarget: openTarget, OpenSource: openSource, CopyVolume: volume.Copy, Space: volume.Space,
 		Notify: l.record, ReportInterval: 20 * time.Millisecond, InitInterval: 10 * time.Millisecond,
 	}
 	if change != nil {

@@ -71,6 +71,15 @@ type Config struct {
 	Stdout     io.Writer // what the managed volume "-" writes to; nil forbids it
 	OpenTarget func(path string, o TargetOptions) (Target, error)
 	OpenSource func(path string, volumeMeta []byte) (Source, error)
+	// CopyVolume makes the file to a copy of size bytes of a volume, all of it
+	// or nothing; nil when snapshots and clones cannot be made.
+	CopyVolume func(ctx context.Context, from, to string, size int64) error
+	// Space tells the bytes of the file system of VolumeDir; nil for unknown.
+	Space func(dir string) (total, free int64, err error)
+
+	// Quotas are the limits of a project by resource, until others are set for
+	// it. What is not in it is not limited.
+	Quotas map[string]int64
 
 	Observer driverstate.Observer
 	Notify   func(Notification) // must not block
@@ -158,7 +167,8 @@ type Manager struct {
 
 	mu       sync.Mutex
 	tasks    map[string]map[*task]struct{} // by backup id
-	volumes  map[string]bool               // volumes this process is making or removing
+	volumes  map[string]bool               // volumes and snapshots this process is making or removing
+	copies   map[string]*copyWork          // copies of volumes under way, by what they are for
 	driver   driverState
 	services map[driverstate.Binary]int64 // ids of our rows
 	reported time.Time                    // when they were written last
@@ -186,6 +196,7 @@ func New(c Config) (*Manager, error) {
 		cfg: c, db: c.DB, log: c.Logger,
 		tasks:    map[string]map[*task]struct{}{},
 		volumes:  map[string]bool{},
+		copies:   map[string]*copyWork{},
 		services: map[driverstate.Binary]int64{},
 		driver:   driverState{reason: "not started"},
 		missed:   map[int64]int{},

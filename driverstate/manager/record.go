@@ -67,6 +67,9 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 			return err
 		}
 		row.NumDependentBackups = n
+		if err := m.admitBackup(ctx, tx, row.ProjectID, row.Size); err != nil {
+			return err
+		}
 		if err := tx.BackupCreate(ctx, &row); err != nil {
 			return err
 		}

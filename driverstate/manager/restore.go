@@ -55,6 +55,9 @@ func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id st
 	v, err := m.CreateVolume(ctx, c, driverstate.VolumeRequest{
 		Size: b.Size, Name: name, Description: "auto-created_from_restore_from_backup",
 	})
+	if errors.Is(err, driverstate.ErrOverLimit) {
+		return none, withoutClass(err)
+	}
 	if err != nil {
 		return none, refuse("volume", "", driverstate.ErrInvalidStatus, fmt.Sprintf(
 			"Error while creating volume for restoring backup %s: %v", b.ID, err))
@@ -111,6 +114,9 @@ func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, v
 			return refuseBackup(id, driverstate.ErrInvalidStatus, "Backup status must be available")
 		}
 		if err := checkTargetVolume(v, b); err != nil {
+			return err
+		}
+		if err := beingCopied(ctx, tx, volumeID); err != nil {
 			return err
 		}
 		answer.VolumeName = v.Name

@@ -87,13 +87,15 @@ func (m *Manager) Stop(ctx context.Context) error {
 }
 
 // background runs f in a goroutine that Stop waits for; after Stop, or before
-// Start, it does nothing.
-func (m *Manager) background(f func()) {
+// Start, it does nothing and returns false.
+func (m *Manager) background(f func()) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.ctx != nil && !m.stopped {
-		m.wg.Go(f)
+	if m.ctx == nil || m.stopped {
+		return false
 	}
+	m.wg.Go(f)
+	return true
 }
 
 func (m *Manager) heartbeat() {

@@ -33,23 +33,3 @@ func (m *Manager) UpdateBackup(ctx context.Context, c driverstate.Caller, id str
 	}
 	return b, nil
 }
-
-// Usage returns what a project has; one who is not admin may ask for their own.
-func (m *Manager) Usage(ctx context.Context, c driverstate.Caller, projectID string) (driverstate.Usage, error) {
-	var u driverstate.Usage
-	if projectID != c.ProjectID {
-		if err := allow(c, "volume_extension:quotas:show"); err != nil {
-			return u, err
-		}
-	}
-	var err error
-	if u.Backups, u.BackupGigabytes, err = m.db.BackupUsage(ctx, projectID); err != nil || projectID == "" {
-		return u, err
-	}
-	volumes, err := m.db.VolumeGetAll(ctx, projectID)
-	for _, v := range volumes {
-		u.Volumes++
-		u.Gigabytes += v.Size
-	}
-	return u, err
-}

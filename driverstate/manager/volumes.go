@@ -1,13 +1,12 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
@@ -28,19 +27,15 @@ const (
 
 // CreateVolume makes a volume: a sparse file of the engine's own, or, with
 // SourceName and for an admin, a file or device that is taken under management
-// as it is. It is available when this returns; while the volume service is
-// disabled a new one is error, as in Cinder, and nothing is taken under
-// management.
+// as it is. A blank or a managed one is available when this returns; one that
+// is made from a snapshot or another volume is creating while it is copied, and
+// one from a backup is being restored to. While the volume service is disabled
+// a new one is error, as in Cinder, and nothing is taken under management.
 func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driverstate.VolumeRequest) (*driverstate.Volume, error) {
-	now := m.cfg.Now().UTC()
-	v := &driverstate.Volume{
-		ID: m.cfg.NewID(), UserID: c.UserID, ProjectID: c.ProjectID,
-		Host: m.cfg.Host + volumeBackend + "#file", Name: r.Name, Description: r.Description,
-		Size: r.Size, AvailabilityZone: r.AvailabilityZone, Metadata: r.Metadata, CreatedAt: now,
+	if r.BackupID != "" {
+		return m.createFromBackup(ctx, c, r)
 	}
-	if v.AvailabilityZone == "" {
-		v.AvailabilityZone = m.cfg.AvailabilityZone
-	}
+	v := m.volumeRow(c, r)
 	enabled, err := m.takesVolumes(ctx)
 	if err != nil {
 		return nil, err
@@ -57,9 +52,6 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 		}
 		return v, nil
 	}
-	if err := checkSize(v.Size); err != nil {
-		return nil, err
-	}
 	if m.cfg.VolumeDir == "" {
 		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the engine has no directory for volumes")
 	}
@@ -67,17 +59,48 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 	if !enabled {
 		v.Host, v.Status = "", driverstate.VolumeError // nobody was chosen for it
 		return v, m.db.Update(ctx, func(tx db.Tx) error {
-			if err := tx.VolumeCreate(ctx, v); err != nil {
+			if _, err := m.insertVolume(ctx, tx, c, v); err != nil {
 				return err
 			}
 			job := db.Job{VolumeID: v.ID, RequestID: c.RequestID, ProjectID: c.ProjectID}
 			return m.tell(ctx, tx, job, driverstate.MessageAllocateVolume, driverstate.MessageNoBackend)
 		})
 	}
-	if err := m.makeVolume(ctx, v); err != nil {
+	if err := m.makeVolume(ctx, c, v); err != nil {
 		return nil, err
 	}
 	return v, nil
+}
+
+// volumeRow is the row that r asks for.
+func (m *Manager) volumeRow(c driverstate.Caller, r driverstate.VolumeRequest) *driverstate.Volume {
+	return &driverstate.Volume{
+		ID: m.cfg.NewID(), UserID: c.UserID, ProjectID: c.ProjectID,
+		Host: m.cfg.Host + volumeBackend + "#file", Name: r.Name, Description: r.Description,
+		Size: r.Size, AvailabilityZone: cmp.Or(r.AvailabilityZone, m.cfg.AvailabilityZone), Metadata: r.Metadata,
+		SnapshotID: r.SnapshotID, SourceVolID: r.SourceVolID, CreatedAt: m.cfg.Now().UTC(),
+	}
+}
+
+// insertVolume writes the row of a volume that is made in the engine's
+// directory and returns what it is to be a copy of, nil for a blank one.
+func (m *Manager) insertVolume(ctx context.Context, tx db.Tx, c driverstate.Caller, v *driverstate.Volume) (from *driverstate.Volume, err error) {
+	switch {
+	case v.SnapshotID != "":
+		from, err = snapshotOrigin(ctx, tx, c, v)
+	case v.SourceVolID != "":
+		from, err = volumeOrigin(ctx, tx, c, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSize(v.Size); err != nil {
+		return nil, err
+	}
+	if err := m.admitVolume(ctx, tx, v.ProjectID, v.Size); err != nil {
+		return nil, err
+	}
+	return from, tx.VolumeCreate(ctx, v)
 }
 
 func checkSize(size int64) error {
@@ -87,30 +110,60 @@ func checkSize(size int64) error {
 	return nil
 }
 
-// makeVolume makes the file of a volume of the engine's own.
-func (m *Manager) makeVolume(ctx context.Context, v *driverstate.Volume) error {
+// makeVolume makes the file of a volume of the engine's own. That of a copy is
+// still made when this returns.
+func (m *Manager) makeVolume(ctx context.Context, c driverstate.Caller, v *driverstate.Volume) error {
+	if (v.SnapshotID != "" || v.SourceVolID != "") && m.cfg.CopyVolume == nil {
+		return driverstate.Fail(driverstate.ErrNotSupported, "the engine cannot copy volumes")
+	}
 	v.Status = driverstate.VolumeCreating
-	defer m.holdVolume(v.ID)()
-	err := m.db.Update(ctx, func(tx db.Tx) error {
-		if err := tx.VolumeCreate(ctx, v); err != nil {
+	work := m.beginCopy(ctx, v.ID)
+	var from *driverstate.Volume
+	err := m.db.Update(ctx, func(tx db.Tx) (err error) {
+		if from, err = m.insertVolume(ctx, tx, c, v); err != nil {
 			return err
 		}
-		return m.claim(ctx, tx, v)
+		return m.claimWork(ctx, tx, volumeResource, v.ID, string(v.Status))
 	})
 	if err != nil {
+		work.end()
 		return err
 	}
-	cause := makeFile(v.Path, v.Size*gib)
+	if from == nil {
+		defer work.end()
+		return m.finishVolume(ctx, v, makeFile(v.Path, v.Size*gib))
+	}
+	row := *v
+	m.inBackground(work, func(ctx context.Context) error {
+		cause := m.copyVolume(ctx, from, row.Path, row.Size)
+		err := m.finishVolume(ctx, &row, cause)
+		if errors.Is(err, driverstate.ErrNotFound) { // force deleted meanwhile
+			return removeFiles(row.Path)
+		}
+		return err
+	})
+	return nil
+}
+
+// finishVolume makes the row of a volume final whose file was made, or not.
+func (m *Manager) finishVolume(ctx context.Context, v *driverstate.Volume, cause error) error {
 	v.Status = driverstate.VolumeAvailable
 	if cause != nil {
 		v.Status = driverstate.VolumeError
+		m.log.Error("volume could not be made", "volume", v.ID, "error", cause)
 	}
 	ctx, cancel := settle(ctx)
 	defer cancel()
-	err = m.db.Update(ctx, func(tx db.Tx) error {
-		if err := tx.VolumeUpdate(ctx, v, driverstate.VolumeCreating); err != nil {
+	err := m.db.Update(ctx, func(tx db.Tx) error {
+		row, err := tx.VolumeGet(ctx, v.ID)
+		if err != nil {
 			return err
 		}
+		row.Status = v.Status
+		if err := tx.VolumeUpdate(ctx, row, driverstate.VolumeCreating); err != nil {
+			return err
+		}
+		v.UpdatedAt = row.UpdatedAt
 		return tx.WorkerDestroy(ctx, volumeResource, v.ID)
 	})
 	return errors.Join(cause, err)
@@ -124,16 +177,6 @@ func makeFile(path string, n int64) error {
 	}
 	err = file.Truncate(n)
 	return errors.Join(err, file.Close())
-}
-
-// claim writes the workers entry of work on v in its present status.
-func (m *Manager) claim(ctx context.Context, tx db.Tx, v *driverstate.Volume) error {
-	if err := tx.WorkerDestroy(ctx, volumeResource, v.ID); err != nil {
-		return err
-	}
-	return tx.WorkerCreate(ctx, &driverstate.Worker{
-		ResourceType: volumeResource, ResourceID: v.ID, Status: string(v.Status), ServiceID: m.volumeService(),
-	})
 }
 
 // volumeService returns the id of our cinder-volume row, 0 before Start.
@@ -160,103 +203,6 @@ func (m *Manager) held(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.volumes[id]
-}
-
-// manageVolume takes the operator's file or device under management.
-func (m *Manager) manageVolume(ctx context.Context, v *driverstate.Volume, r driverstate.VolumeRequest) error {
-	bytes, err := m.checkSource(r)
-	if err != nil {
-		return err
-	}
-	if v.Size == 0 {
-		v.Size = (bytes + gib - 1) / gib
-	}
-	if err := checkSize(v.Size); err != nil {
-		return err
-	}
-	v.Path, v.Managed, v.Status = r.SourceName, true, driverstate.VolumeAvailable
-	if r.Overwrite {
-		meta := map[string]string{metaOverwrite: "true"}
-		for k, val := range r.Metadata {
-			if k != metaOverwrite {
-				meta[k] = val
-			}
-		}
-		v.Metadata = meta
-	} else if _, forged := r.Metadata[metaOverwrite]; forged {
-		return driverstate.Fail(driverstate.ErrInvalidInput, "metadata key "+metaOverwrite+" is reserved")
-	}
-	return m.db.Update(ctx, func(tx db.Tx) error {
-		all, err := tx.VolumeGetAll(ctx, "")
-		if err != nil {
-			return err
-		}
-		for _, other := range all {
-			if other.Path == v.Path && v.Path != stdoutPath {
-				return refuse("volume", other.ID, driverstate.ErrConflict, v.Path+" is managed already, as volume "+other.ID)
-			}
-		}
-		return tx.VolumeCreate(ctx, v)
-	})
-}
-
-// checkSource says whether the path of r may be a target, and how many bytes
-// it holds.
-func (m *Manager) checkSource(r driverstate.VolumeRequest) (int64, error) {
-	path := r.SourceName
-	if path == stdoutPath {
-		if m.cfg.Stdout == nil {
-			return 0, driverstate.Fail(driverstate.ErrInvalidInput, `source name "-": this engine has no standard output to write to`)
-		}
-		return 0, nil
-	}
-	if !filepath.IsAbs(path) || filepath.Clean(path) != path || strings.ContainsRune(path, 0) {
-		return 0, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("source name %q is not a clean absolute path", path))
-	}
-	if err := m.checkTargetDir(path); err != nil {
-		return 0, err
-	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return 0, nil
-	case err != nil:
-		return 0, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("source name %s: %v", path, err))
-	case info.IsDir():
-		return 0, driverstate.Fail(driverstate.ErrInvalidInput, path+" is a directory")
-	case info.Mode().IsRegular() && info.Size() > 0 && !r.Overwrite:
-		return 0, refuse("volume", "", driverstate.ErrConflict, fmt.Sprintf(
-			"%s holds %d bytes already and overwrite was not allowed", path, info.Size()))
-	}
-	return info.Size(), nil
-}
-
-// checkTargetDir refuses a path outside of the allowed directories, with
-// links resolved.
-func (m *Manager) checkTargetDir(path string) error {
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("source name %s: %v", path, err))
-	}
-	real := filepath.Join(dir, filepath.Base(path))
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		real = resolved
-	} else if _, there := os.Lstat(path); there == nil {
-		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("source name %s: %v", path, err))
-	}
-	if m.cfg.TargetDirs == nil {
-		return nil
-	}
-	for _, allowed := range m.cfg.TargetDirs {
-		root, err := filepath.EvalSymlinks(allowed)
-		if err != nil {
-			continue
-		}
-		if rel, err := filepath.Rel(root, real); err == nil && rel != "." && filepath.IsLocal(rel) {
-			return nil
-		}
-	}
-	return driverstate.Fail(driverstate.ErrForbidden, path+" is in none of the directories that restores may write to")
 }
 
 // Volume returns one volume that c may see.
@@ -286,7 +232,7 @@ func (m *Manager) Volumes(ctx context.Context, c driverstate.Caller, allProjects
 
 // removeVolume ends the removal of a volume of the engine's own.
 func (m *Manager) removeVolume(ctx context.Context, v *driverstate.Volume) error {
-	if err := os.Remove(v.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFiles(v.Path); err != nil {
 		return err
 	}
 	ctx, cancel := settle(ctx)

@@ -13,19 +13,76 @@ var deletable = []driverstate.VolumeStatus{
 	driverstate.VolumeAvailable, driverstate.VolumeError, driverstate.VolumeErrorRestoring, "error_extending", "error_managing",
 }
 
-// DeleteVolume removes a volume. The file of a managed one stays.
+// DeleteVolume removes a volume that has no snapshots. The file of a managed
+// one stays.
 func (m *Manager) DeleteVolume(ctx context.Context, c driverstate.Caller, id string) error {
 	if _, err := m.visibleVolume(ctx, c, id); err != nil {
+		return err
+	}
+	if err := m.notFrozen(ctx); err != nil {
 		return err
 	}
 	defer m.holdVolume(id)()
 	v, err := m.acceptVolumeDelete(ctx, id, deletable)
 	if errors.Is(err, driverstate.ErrConflict) {
-		return refuse("volume", id, driverstate.ErrInvalidStatus,
-			"Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.")
+		return refuse("volume", id, driverstate.ErrInvalidStatus, notDeletable)
 	}
 	if err != nil || v.Managed {
 		return err
+	}
+	return m.removeVolume(ctx, v)
+}
+
+// Why a volume is not deleted.
+const (
+	notDeletable = "Volume status must be available or error or error_restoring or error_extending or error_managing and " + notFree
+	notFree      = "must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
+)
+
+// DeleteVolumeWithSnapshots removes a volume with its snapshots: all, or none
+// when one of them is being made or backed up.
+func (m *Manager) DeleteVolumeWithSnapshots(ctx context.Context, c driverstate.Caller, id string) error {
+	if _, err := m.visibleVolume(ctx, c, id); err != nil {
+		return err
+	}
+	if err := m.notFrozen(ctx); err != nil {
+		return err
+	}
+	defer m.holdVolume(id)()
+	var v *driverstate.Volume
+	var snapshots []*driverstate.Snapshot
+	err := m.db.Update(ctx, func(tx db.Tx) (err error) {
+		if snapshots, err = tx.SnapshotGetAll(ctx, "", id); err != nil {
+			return err
+		}
+		if v, err = m.moveVolumeToDeleting(ctx, tx, id, deletable); errors.Is(err, driverstate.ErrConflict) {
+			return refuse("volume", id, driverstate.ErrInvalidStatus, notDeletable)
+		} else if err != nil {
+			return err
+		}
+		for i, s := range snapshots {
+			snapshots[i], err = m.acceptSnapshotDelete(ctx, tx, s.ID, []driverstate.SnapshotStatus{
+				driverstate.SnapshotAvailable, driverstate.SnapshotError, driverstate.SnapshotDeleting,
+			})
+			if errors.Is(err, driverstate.ErrConflict) {
+				return refuse("volume", id, driverstate.ErrInvalidStatus, "Failed to update snapshot.")
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range snapshots {
+		if err := m.removeSnapshot(ctx, s); err != nil {
+			return err
+		}
+	}
+	if v.Managed {
+		return nil
 	}
 	return m.removeVolume(ctx, v)
 }
@@ -42,6 +99,9 @@ func (m *Manager) ForceDeleteVolume(ctx context.Context, c driverstate.Caller, i
 	defer m.holdVolume(id)()
 	v, stopped, err := m.acceptVolumeForceDelete(ctx, id)
 	if err != nil {
+		return err
+	}
+	if err := m.stopCopy(ctx, id); err != nil {
 		return err
 	}
 	for _, t := range stopped {
@@ -92,23 +152,43 @@ func (m *Manager) acceptVolumeForceDelete(ctx context.Context, id string) (*driv
 	return v, m.cancelVolumeWork(id), nil
 }
 
-// acceptVolumeDelete makes a volume deleting if its status is one of from, or
-// any when that is empty. A managed one is gone when this returns.
+// acceptVolumeDelete makes a volume deleting that has no snapshots if its
+// status is one of from, or any when that is empty. A managed one is gone when
+// this returns.
 func (m *Manager) acceptVolumeDelete(ctx context.Context, id string, from []driverstate.VolumeStatus) (v *driverstate.Volume, err error) {
 	err = m.db.Update(ctx, func(tx db.Tx) error {
-		if v, err = tx.VolumeGet(ctx, id); err != nil {
-			return named(err, volumeNotFound(id))
-		}
-		v.Status = driverstate.VolumeDeleting
-		if err := tx.VolumeUpdate(ctx, v, from...); err != nil {
+		snapshots, err := tx.SnapshotGetAll(ctx, "", id)
+		if err != nil {
 			return err
 		}
-		if v.Managed {
-			return tx.VolumeDestroy(ctx, id)
+		if len(snapshots) > 0 && len(from) == 0 {
+			return refuse("volume", id, driverstate.ErrInvalidStatus, "Volume "+notFree)
 		}
-		return m.claim(ctx, tx, v)
+		if len(snapshots) > 0 {
+			return refuse("volume", id, driverstate.ErrInvalidStatus, notDeletable)
+		}
+		v, err = m.moveVolumeToDeleting(ctx, tx, id, from)
+		return err
 	})
 	return v, err
+}
+
+func (m *Manager) moveVolumeToDeleting(ctx context.Context, tx db.Tx, id string, from []driverstate.VolumeStatus) (*driverstate.Volume, error) {
+	v, err := tx.VolumeGet(ctx, id)
+	if err != nil {
+		return nil, named(err, volumeNotFound(id))
+	}
+	if len(from) > 0 && len(v.Attachments) > 0 {
+		return nil, driverstate.Fail(driverstate.ErrConflict, "attached")
+	}
+	v.Status = driverstate.VolumeDeleting
+	if err := tx.VolumeUpdate(ctx, v, from...); err != nil {
+		return nil, err
+	}
+	if v.Managed {
+		return v, tx.VolumeDestroy(ctx, id)
+	}
+	return v, m.claimWork(ctx, tx, volumeResource, id, string(v.Status))
 }
 
 // ResetVolumeStatus writes the status of a volume, unseen; admin only. Work on
@@ -124,8 +204,6 @@ func (m *Manager) ResetVolumeStatus(ctx context.Context, c driverstate.Caller, i
 	switch {
 	case to == driverstate.VolumeDeleting:
 		return driverstate.Fail(driverstate.ErrInvalidStatus, "Cannot reset-state to deleting")
-	case to == driverstate.VolumeInUse:
-		return driverstate.Fail(driverstate.ErrInvalidStatus, "Cannot reset-state to in-use because volume does not have any attachments.")
 	case !slices.Contains(driverstate.VolumeStatuses, to):
 		return driverstate.Fail(driverstate.ErrInvalidInput, "volume status "+string(to)+" is none")
 	}
@@ -133,6 +211,9 @@ func (m *Manager) ResetVolumeStatus(ctx context.Context, c driverstate.Caller, i
 		v, err := tx.VolumeGet(ctx, id)
 		if err != nil {
 			return named(err, volumeNotFound(id))
+		}
+		if to == driverstate.VolumeInUse && len(v.Attachments) == 0 {
+			return driverstate.Fail(driverstate.ErrInvalidStatus, "Cannot reset-state to in-use because volume does not have any attachments.")
 		}
 		v.Status = to
 		if err := tx.VolumeUpdate(ctx, v); err != nil {

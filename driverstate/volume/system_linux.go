@@ -77,3 +77,24 @@ func mountPoint(path string) string {
 	}
 	return ""
 }
+
+// clone makes dst share the blocks of src; false when the file system cannot.
+func clone(dst, src *os.File) bool {
+	return unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())) == nil
+}
+
+// nextData is the next range at off or after it that is not a hole; start is
+// size when only holes follow.
+func nextData(f *os.File, off, size int64) (start, end int64) {
+	start, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) {
+		return size, size
+	}
+	if err != nil {
+		return off, size
+	}
+	if end, err = unix.Seek(int(f.Fd()), start, unix.SEEK_HOLE); err != nil {
+		end = size
+	}
+	return min(start, size), min(end, size)
+}

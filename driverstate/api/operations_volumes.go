@@ -1,0 +1,51 @@
+package api
+
+import (
+	"context"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// VolumeOperations are what is done with volumes besides making and removing
+// them.
+type VolumeOperations interface {
+	// DeleteVolumeWithSnapshots is DeleteVolume, its snapshots included.
+	DeleteVolumeWithSnapshots(ctx context.Context, c driverstate.Caller, id string) error
+	UpdateVolume(ctx context.Context, c driverstate.Caller, id string, u driverstate.VolumeUpdate) (*driverstate.Volume, error)
+	// VolumeMetadata is what a user has set; ChangeVolumeMetadata answers with
+	// all of it.
+	VolumeMetadata(ctx context.Context, c driverstate.Caller, id string) (map[string]string, error)
+	ChangeVolumeMetadata(ctx context.Context, c driverstate.Caller, id string, m driverstate.MetadataChange) (map[string]string, error)
+	// ExtendVolume makes it size GiB large, also when it is in use if inUse.
+	ExtendVolume(ctx context.Context, c driverstate.Caller, id string, size int64, inUse bool) error
+	AttachVolume(ctx context.Context, c driverstate.Caller, id string, r driverstate.AttachRequest) error
+	// DetachVolume ends the attachment of that id; the only one when it is empty.
+	DetachVolume(ctx context.Context, c driverstate.Caller, id, attachmentID string) error
+	SetVolumeBootable(ctx context.Context, c driverstate.Caller, id string, bootable bool) error
+	SetVolumeReadOnly(ctx context.Context, c driverstate.Caller, id string, readOnly bool) error
+	// ForgetAttachments is os-reset_status of attach_status to detached.
+	ForgetAttachments(ctx context.Context, c driverstate.Caller, id string) error
+	Pools(ctx context.Context, c driverstate.Caller) ([]driverstate.Pool, error)
+}
+
+// SnapshotOperations are what is done with snapshots.
+type SnapshotOperations interface {
+	CreateSnapshot(ctx context.Context, c driverstate.Caller, r driverstate.SnapshotRequest) (*driverstate.Snapshot, error)
+	Snapshot(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Snapshot, error)
+	Snapshots(ctx context.Context, c driverstate.Caller, allProjects bool) ([]*driverstate.Snapshot, error)
+	UpdateSnapshot(ctx context.Context, c driverstate.Caller, id string, u driverstate.VolumeUpdate) (*driverstate.Snapshot, error)
+	ChangeSnapshotMetadata(ctx context.Context, c driverstate.Caller, id string, m driverstate.MetadataChange) (map[string]string, error)
+	// DeleteSnapshot removes it; with force, which is os-force_delete, in any status.
+	DeleteSnapshot(ctx context.Context, c driverstate.Caller, id string, force bool) error
+	ResetSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error
+}
+
+// QuotaOperations are limits and what is used of them. Lists have every
+// resource, in the order of driverstate.QuotaResources.
+type QuotaOperations interface {
+	// Quotas are those of a project; one who is not admin may ask for their own.
+	Quotas(ctx context.Context, c driverstate.Caller, projectID string) ([]driverstate.Quota, error)
+	DefaultQuotas() []driverstate.Quota
+	SetQuotas(ctx context.Context, c driverstate.Caller, projectID string, limits map[string]int64) ([]driverstate.Quota, error)
+	DeleteQuotas(ctx context.Context, c driverstate.Caller, projectID string) error
+}

@@ -1,0 +1,192 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+)
+
+// counted is what tells how much a project has and may have; in a transaction
+// it answers for what is written in it.
+type counted interface {
+	db.Backups
+	db.Volumes
+	db.Snapshots
+	db.Quotas
+}
+
+// usage counts the rows of a project. Nothing else is kept, so use cannot
+// drift from what there is.
+func usage(ctx context.Context, rows counted, projectID string) (u driverstate.Usage, err error) {
+	if u.Backups, u.BackupGigabytes, err = rows.BackupUsage(ctx, projectID); err != nil {
+		return u, err
+	}
+	if u.Volumes, u.VolumeGigabytes, err = rows.VolumeUsage(ctx, projectID); err != nil {
+		return u, err
+	}
+	u.Snapshots, u.SnapshotGigabytes, err = rows.SnapshotUsage(ctx, projectID)
+	return u, err
+}
+
+// quotas are the limits of a project and what it has.
+func (m *Manager) quotas(ctx context.Context, rows counted, projectID string) ([]driverstate.Quota, error) {
+	set, err := rows.QuotaGetAll(ctx, projectID)
+	if err != nil {
+		return nil, err
+	}
+	used, err := usage(ctx, rows, projectID)
+	if err != nil {
+		return nil, err
+	}
+	list := m.DefaultQuotas()
+	for i := range list {
+		l := &list[i]
+		if limit, ok := set[l.Resource]; ok {
+			l.Limit = limit
+		}
+		l.InUse = used.Of(l.Resource)
+	}
+	return list, nil
+}
+
+// DefaultQuotas are the limits of a project for which none were set.
+func (m *Manager) DefaultQuotas() []driverstate.Quota {
+	list := make([]driverstate.Quota, len(driverstate.QuotaResources))
+	for i, resource := range driverstate.QuotaResources {
+		list[i] = driverstate.Quota{Resource: resource, Limit: driverstate.Unlimited}
+		if limit, ok := m.cfg.Quotas[resource]; ok {
+			list[i].Limit = limit
+		}
+	}
+	return list
+}
+
+// Quotas returns what a project may have, and has; one who is not admin may ask
+// for their own.
+func (m *Manager) Quotas(ctx context.Context, c driverstate.Caller, projectID string) ([]driverstate.Quota, error) {
+	if projectID != c.ProjectID {
+		if err := allow(c, "volume_extension:quotas:show"); err != nil {
+			return nil, err
+		}
+	}
+	return m.quotas(ctx, m.db, projectID)
+}
+
+// SetQuotas changes limits of a project; admin only. One that is below what the
+// project has is refused, and nothing is changed then.
+func (m *Manager) SetQuotas(ctx context.Context, c driverstate.Caller, projectID string, limits map[string]int64) (now []driverstate.Quota, err error) {
+	if err := allow(c, "volume_extension:quotas:update"); err != nil {
+		return nil, err
+	}
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		used, err := usage(ctx, tx, projectID)
+		if err != nil {
+			return err
+		}
+		for _, resource := range driverstate.QuotaResources {
+			limit, ok := limits[resource]
+			if !ok {
+				continue
+			}
+			if have := used.Of(resource); limit != driverstate.Unlimited && limit < have {
+				return driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
+					"Quota %s limit must be equal or greater than existing resources. Current usage is %d and the requested limit is %d.",
+					resource, have, limit))
+			}
+			if err := tx.QuotaSet(ctx, projectID, resource, limit); err != nil {
+				return err
+			}
+		}
+		now, err = m.quotas(ctx, tx, projectID)
+		return err
+	})
+	return now, err
+}
+
+// DeleteQuotas gives a project the default limits again; admin only.
+func (m *Manager) DeleteQuotas(ctx context.Context, c driverstate.Caller, projectID string) error {
+	if err := allow(c, "volume_extension:quotas:delete"); err != nil {
+		return err
+	}
+	return m.db.QuotaDestroy(ctx, projectID)
+}
+
+// admitBackup refuses a backup of size GiB that the project may not have. It
+// and its like are called in the transaction that writes the row.
+func (m *Manager) admitBackup(ctx context.Context, tx db.Tx, projectID string, size int64) error {
+	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaBackups, size, driverstate.Usage{Backups: 1, BackupGigabytes: size})
+}
+
+func (m *Manager) admitVolume(ctx context.Context, tx db.Tx, projectID string, size int64) error {
+	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaVolumes, size, driverstate.Usage{Volumes: 1, VolumeGigabytes: size})
+}
+
+func (m *Manager) admitSnapshot(ctx context.Context, tx db.Tx, projectID string, size int64) error {
+	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaSnapshots, size, driverstate.Usage{Snapshots: 1, SnapshotGigabytes: size})
+}
+
+// admitExtension refuses to make a volume size GiB large, more by that many.
+func (m *Manager) admitExtension(ctx context.Context, tx db.Tx, projectID string, size, more int64) error {
+	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaVolumes, size, driverstate.Usage{VolumeGigabytes: more})
+}
+
+// withinQuota refuses more of a kind of resource than the project may have, in the
+// words of Cinder's exceptions and in its order: what is measured in gigabytes
+// first (cinder/quota_utils.py process_reserve_over_quota).
+func (m *Manager) withinQuota(ctx context.Context, tx db.Tx, projectID, kind string, size int64, more driverstate.Usage) error {
+	all, err := m.quotas(ctx, tx, projectID)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b driverstate.Quota) int { return strings.Compare(a.Resource, b.Resource) })
+	for _, l := range all {
+		if l.Resource == driverstate.QuotaPerVolume && kind == driverstate.QuotaVolumes && l.Limit != driverstate.Unlimited && size > l.Limit {
+			return overLimit("VolumeSizeExceedsLimit", "Requested volume size %dG is larger than maximum allowed limit %dG.", size, l.Limit)
+		}
+	}
+	for _, l := range all {
+		add := more.Of(l.Resource)
+		if add == 0 || l.Limit == driverstate.Unlimited || l.InUse+add <= l.Limit {
+			continue
+		}
+		return exceeded(l, kind, add)
+	}
+	return nil
+}
+
+func exceeded(l driverstate.Quota, kind string, add int64) error {
+	switch {
+	case kind == driverstate.QuotaBackups && strings.Contains(l.Resource, "gigabytes"):
+		return overLimit("VolumeBackupSizeExceedsAvailableQuota",
+			"Requested backup exceeds allowed Backup gigabytes quota. Requested %dG, quota is %dG and %dG has been consumed.", add, l.Limit, l.InUse)
+	case strings.Contains(l.Resource, "gigabytes"):
+		return overLimit("VolumeSizeExceedsAvailableQuota",
+			"Requested volume or snapshot exceeds allowed %s quota. Requested %dG, quota is %dG and %dG has been consumed.", l.Resource, add, l.Limit, l.InUse)
+	case kind == driverstate.QuotaBackups:
+		return overLimit("BackupLimitExceeded", "Maximum number of backups allowed (%d) exceeded", l.Limit)
+	case kind == driverstate.QuotaSnapshots:
+		return overLimit("SnapshotLimitExceeded", "Maximum number of snapshots allowed (%d) exceeded", l.Limit)
+	}
+	return overLimit("VolumeLimitExceeded", "Maximum number of volumes allowed (%d) exceeded for quota '%s'.", l.Limit, l.Resource)
+}
+
+// overLimit is the answer of Cinder to an exception of that class: its name
+// stands before its text.
+func overLimit(class, format string, args ...any) error {
+	return driverstate.Fail(driverstate.ErrOverLimit, class+": "+fmt.Sprintf(format, args...))
+}
+
+// withoutClass is the same error as a restore tells it (cinder/api/contrib/backups.py
+// restore).
+func withoutClass(err error) error {
+	if !errors.Is(err, driverstate.ErrOverLimit) {
+		return err
+	}
+	_, text, _ := strings.Cut(err.Error(), ": ")
+	return driverstate.Fail(driverstate.ErrOverLimit, text)
+}
