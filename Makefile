@@ -9,7 +9,7 @@ FUZZTIME ?= 20s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help build test race lint fmt tidy-check check cover bench fuzz drill docs snapshot clean \
-	cloud-up test-cloud cloud-down cloud-status postgres-up test-postgres postgres-down
+	cloud-up test-cloud cloud-down cloud-status postgres-up test-postgres postgres-down test-notify
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ cloud-up: ## a real Cinder cloud on this machine (Debian 12, root; see testdata/
 
 test-cloud: ## the scripts of testdata/cloud against it
 	CINDER_GO_REQUIRE_CLOUD=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 40m -run Cloud ./commands
+
+test-notify: ## notifications to a real RabbitMQ and oslo.messaging, which it starts (Debian 12, root)
+	address=$$(testdata/rabbit/up) && trap 'testdata/rabbit/down --wipe' EXIT && CINDER_GO_AMQP=$$address CINDER_GO_REQUIRE_AMQP=1 \
+	  CGO_ENABLED=0 $(GO) test -count=1 -run 'AMQP|Oslo|Notify' ./driverstate/notify ./commands
 
 cloud-status: ## what of it runs
 	testdata/cloud/status

@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"cmd/cinder-go": {"commands", "commands/iostreams"},
 	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/..."},
 
-	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/api", "driverstate/identity", "driverstate/engine", "driverstate/fault", "commands/...",
+	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/api", "driverstate/identity", "driverstate/engine", "driverstate/fault", "driverstate/notify", "commands/...",
 		"testdata/drillstore", cobraPkg, "github.com/spf13/pflag", gophercloudPkg, uuidPkg, "golang.org/x/sync/..."},
 	"commands/iostreams": {"golang.org/x/term"},
 	"commands/output":    {"commands/iostreams", tablewriterPkg + "/...", "gopkg.in/yaml.v3"},
@@ -83,6 +83,7 @@ var onlyIn = map[string][]string{
 	module + "/driverstate/engine":   {"factory.go", "serve.go", "serve_options.go"},
 	module + "/testdata/drillstore":  {"drill.go", "drill_steps.go", "drill_repair.go"},
 	module + "/driverstate/api":      {"serve_auth.go"},
+	module + "/driverstate/notify":   {"serve_notify.go"},
 	module + "/driverstate/identity": {"serve_auth.go"},
 	gophercloudPkg:                   {"factory.go", "serve_auth.go"},
 }

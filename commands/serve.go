@@ -37,10 +37,13 @@ type serveOptions struct {
 	limits     limitOptions
 	targetDirs []string
 	engine     engineFlags
+	notify     notifyFlags
+	log        logFlags
+	env        lookup
 }
 
 func newServe(f *Factory, run runner[serveOptions]) *cobra.Command {
-	o := &serveOptions{con: f.con, logger: f.logger, config: f.engineConfig, auth: authOptions{login: f.identityClient}}
+	o := &serveOptions{con: f.con, logger: f.logger, config: f.engineConfig, auth: authOptions{login: f.identityClient}, env: f.env}
 	o.print = func(v output.View) error { return f.printer(&outputFlags{format: output.Table}).Print(v) }
 	cmd := &cobra.Command{
 		Use:   "serve --store URL",
@@ -73,6 +76,11 @@ It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 			if err := errors.Join(o.auth.check(o.listen), o.tls.check(), o.limits.check()); err != nil {
 				return err
 			}
+			log, err := o.log.logger(&f.g, f.con.io.Err)
+			if err != nil {
+				return err
+			}
+			o.logger = func() *slog.Logger { return log }
 			for i, dir := range o.targetDirs {
 				abs, err := filepath.Abs(dir)
 				if err != nil {
@@ -90,6 +98,8 @@ It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 	o.limits.addFlags(fs)
 	fs.StringArrayVar(&o.targetDirs, "target-dir", nil, "`DIR` that restores may write to; may be repeated (default: anywhere)")
 	o.engine.addFlags(fs)
+	o.notify.addFlags(fs)
+	o.log.addFlags(fs)
 	return cmd
 }
 
@@ -107,6 +117,10 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	if err := o.engine.apply(&cfg); err != nil {
 		return err
 	}
+	if cfg.Notify, err = o.notify.all(o.env); err != nil {
+		return err
+	}
+	cfg.Logger = o.logger()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return driverstate.Fail(driverstate.ErrUnavailable, err.Error())

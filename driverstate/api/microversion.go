@@ -121,13 +121,3 @@ func (s *server) discover(w http.ResponseWriter, q *request, id string, status i
 		}}},
 	}}}})
 }
-
-func health(w http.ResponseWriter, r *http.Request) {
-	if prefers(r.Header.Get("Accept")) == formJSON {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"detailed": false, "reasons": ["OK"]}`)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
-	fmt.Fprint(w, "OK")
-}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/api"
+	"github.com/cinder-go/cinder-go/driverstate/trace"
 )
 
 const v3 = "/v3/" + project
@@ -275,7 +276,7 @@ func TestOverLimitSaysZeroSecondsAsText(t *testing.T) {
 
 func TestPanicIsOneFaultAndLeaksNothing(t *testing.T) {
 	var log bytes.Buffer
-	h := api.New(&fake{panics: true}, api.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	h := api.New(&fake{panics: true}, api.Config{Logger: slog.New(trace.Handler(slog.NewTextHandler(&log, nil)))})
 	r := send(t, h, ask{path: v3 + "/backups"})
 	assert.Equal(t, http.StatusInternalServerError, r.StatusCode)
 	name, message := fault(t, r)

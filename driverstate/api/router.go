@@ -7,6 +7,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -36,6 +38,10 @@ type Config struct {
 	// zero. One more waits for up to patience and is then answered with 503 and
 	// Retry-After. /healthcheck is answered always.
 	MaxRequests int
+	// Health answers why the server cannot work; it always can when nil.
+	Health func(context.Context) error
+	// Served is told of every request when it was answered; it must not block.
+	Served func(Served)
 }
 
 // maxBody bounds a request's body. The longest sound one is an import.
@@ -143,6 +149,7 @@ type request struct {
 	prefix  string // /v3, or /v2 for the old proposals
 	// project is the one in the URL; empty when the URL has none.
 	project string
+	route   string // pattern of the route; empty when there is none
 	vars    map[string]string
 	body    any // decoded JSON, numbers as json.Number; nil without a body
 }
@@ -154,6 +161,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := "req-" + uuid.NewString()
 	w.Header().Set("X-Openstack-Request-Id", id)
 	w.Header().Set("Server", "cinder-go") // how a client tells an engine from a cloud
+	q := &request{Request: r, srv: s}
+	q.follow(trace.Request{ID: id})
+	answer := &recorder{ResponseWriter: w}
+	w = answer
+	began := time.Now()
+	defer func() { s.served(q, answer, began) }()
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -162,21 +175,21 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if p == http.ErrAbortHandler {
 			panic(p)
 		}
-		s.log.Error("panic", "request", id, "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		s.log.ErrorContext(q.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 		s.answerFault(w, newFault(http.StatusInternalServerError, ""))
 	}()
-	if r.URL.Path != "/healthcheck" {
+	if r.URL.Path != healthPath {
 		if !s.enter(w, r) {
 			return
 		}
 		defer s.leave()
 	}
-	q := &request{Request: r, srv: s}
 	switch path := r.URL.Path; {
 	case path == "/" || path == "":
 		s.discover(w, q, id, http.StatusMultipleChoices)
-	case path == "/healthcheck" && r.Method == http.MethodGet:
-		health(w, r)
+	case path == healthPath && r.Method == http.MethodGet:
+		q.route = "healthcheck"
+		s.health(w, r)
 	case path == "/v3" || strings.HasPrefix(path, "/v3/"):
 		s.serveVersion(w, q, id, "/v3")
 	case strings.HasPrefix(path, "/v2/"):
@@ -195,9 +208,7 @@ func (s *server) serveVersion(w http.ResponseWriter, q *request, id, prefix stri
 	}
 	q.caller, q.prefix = caller, prefix
 	q.caller.RequestID = id
-	q.Request = q.WithContext(trace.With(q.Context(), trace.Request{
-		ID: id, GlobalID: trace.GlobalID(q.Header.Get("X-Openstack-Request-Id")), UserID: caller.UserID, ProjectID: caller.ProjectID,
-	}))
+	q.follow(trace.Request{ID: id, UserID: caller.UserID, ProjectID: caller.ProjectID})
 	if prefix == "/v3" {
 		switch q.URL.Path {
 		case "/v3":
@@ -213,6 +224,7 @@ func (s *server) serveVersion(w http.ResponseWriter, q *request, id, prefix stri
 		unrouted(w, q.Request)
 		return
 	}
+	q.route = rt.path
 	w.Header().Set("X-Compute-Request-Id", id)
 	if prefix == "/v2" {
 		q.version = minVersion
@@ -223,12 +235,11 @@ func (s *server) serveVersion(w http.ResponseWriter, q *request, id, prefix stri
 	if err != nil {
 		f := faultOf(err)
 		if f.code >= http.StatusInternalServerError {
-			s.log.Error("request failed", "request", id, "method", q.Method, "path", q.URL.Path, "status", f.code, "error", err)
+			s.log.ErrorContext(q.Context(), "request failed", "method", q.Method, "path", q.URL.Path, "status", f.code, "error", err)
 		}
 		s.answerFault(w, f)
 		return
 	}
-	s.log.Debug("request", "request", id, "method", q.Method, "path", q.URL.Path, "status", status)
 	s.answer(w, status, body)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/api"
 	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/notify"
 )
 
 // Config is what an engine is told. StateDir and StoreURL must be set.
@@ -39,7 +40,9 @@ type Config struct {
 
 	Observer driverstate.Observer
 	Logger   *slog.Logger
-	Now      db.Clock
+	// Notify are the drivers that notifications are published to.
+	Notify []notify.URL
+	Now    db.Clock
 
 	Workers int // objects at once per operation; 0 for one per CPU
 	Jobs    int // operations at once; 0 for the manager's default

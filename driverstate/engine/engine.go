@@ -52,6 +52,7 @@ func Start(ctx context.Context, c Config) (*Engine, error) {
 	if err := arm(&c); err != nil {
 		return nil, err
 	}
+	c.Logger = traced(c.Logger)
 	e := &Engine{}
 	if err := e.open(ctx, dir, c); err != nil {
 		return nil, errors.Join(err, e.closeAll())
@@ -73,6 +74,11 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.closesFirst(driver)
+	notifier, err := openNotifier(ctx, c)
+	if err != nil {
+		return err
+	}
+	e.closesFirst(notifier)
 	database, err := openDatabase(ctx, filepath.Join(dir, databaseFile), c)
 	if err != nil {
 		return err
@@ -88,7 +94,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
 		OpenTarget: wrapTargets(openTarget), OpenSource: openSource,
 		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
-		Observer: c.Observer, Logger: c.Logger, Now: c.Now,
+		Observer: c.Observer, Logger: c.Logger, Now: c.Now, Notify: publisher(notifier, c.Logger),
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,
 		Jobs: c.Jobs,
@@ -100,7 +106,9 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.manager = m
-	e.handler = api.New(m, api.Config{Logger: c.Logger, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests})
+	e.handler = api.New(m, api.Config{
+		Logger: c.Logger, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database),
+	})
 	return nil
 }
 
