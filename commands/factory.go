@@ -205,7 +205,7 @@ func (f *Factory) engineConfig() (engine.Config, error) {
 	}
 	return engine.Config{
 		Fault:    kill,
-		StateDir: dir, StoreURL: f.g.store, StoreReadOnly: f.g.readOnly,
+		StateDir: dir, DatabaseURL: f.g.database, StoreURL: f.g.store, StoreReadOnly: f.g.readOnly,
 		Observer: f.con, Logger: f.logger(), Now: f.now,
 	}, nil
 }

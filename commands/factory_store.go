@@ -25,7 +25,7 @@ func (f *Factory) openStore(ctx context.Context) (storeClient, func(context.Cont
 	con := *f.con
 	con.audit = nil // it writes nothing
 	beside := &Factory{con: &con, env: f.env, now: f.now, prompt: f.prompt, g: f.g}
-	beside.g.standalone, beside.g.readOnly, beside.g.stateDir = true, true, dir
+	beside.g.standalone, beside.g.readOnly, beside.g.stateDir, beside.g.database = true, true, dir, ""
 	end := func(ctx context.Context) error { return errors.Join(beside.close(ctx), os.RemoveAll(dir)) }
 	c, err := beside.Client(ctx)
 	if err != nil {

@@ -15,6 +15,7 @@ type globalFlags struct {
 	standalone bool
 	store      string
 	stateDir   string
+	database   string
 	readOnly   bool
 
 	cloud         clouds.Options

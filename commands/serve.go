@@ -62,7 +62,8 @@ keep tokens from being read on the way.
 
 On the first interrupt it stops taking requests, stops the work under way, and
 leaves every row true; the next start ends deletes that were begun. A second
-interrupt quits at once. One process at a time can use a state directory.
+interrupt quits at once. One process at a time can use a state directory. With
+--db its rows are in a PostgreSQL that processes on other machines share.
 
 Options of cinder.conf are given with --set, those of the service also by flags,
 which win; --show-options lists them.
@@ -70,6 +71,7 @@ which win; --show-options lists them.
 It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 		Example: `  cinder-go serve --store posix:///srv/backup --state-dir /var/lib/cinder-go
   cinder-go serve --listen 127.0.0.1:8776 --auth noauth --store posix:///srv/backup --read-only
+  cinder-go serve --store posix:///mnt/backup --db postgres://cinder@db.example.org/cinder
   cinder-go --os-endpoint http://127.0.0.1:8776/v3 backup-list`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -150,7 +152,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(secured) }()
-	o.con.note("serving %s on %s/v3, rows in %s; interrupt to stop", cfg.StoreURL, base, cfg.StateDir)
+	o.con.note("serving %s on %s/v3, rows in %s; interrupt to stop", cfg.StoreURL, base, cfg.RowsIn())
 	o.con.note("try: cinder-go --os-endpoint %s/v3 service-list", base)
 	if host, _, _ := net.SplitHostPort(o.listen); !o.tls.on() && !isLoopback(host) {
 		o.con.warn("say --tls-cert FILE --tls-key FILE, or put a proxy that speaks TLS before it",

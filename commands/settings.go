@@ -22,6 +22,7 @@ func (g *globalFlags) engineSettings() []setting {
 	return []setting{
 		{flag: "store", env: "CINDER_GO_STORE", help: "`URL` of the backup store for the engine, such as posix:///var/lib/cinder/backup", to: &g.store},
 		{flag: "state-dir", env: "CINDER_GO_STATE_DIR", help: "`DIR` of the engine's own database (default: one per store below the XDG state directory)", to: &g.stateDir},
+		{flag: "db", env: "CINDER_GO_DB", help: "`URL` of the engine's database when several machines share it, postgres://USER@HOST/NAME; the password is better in PGPASSWORD or ~/.pgpass", to: &g.database},
 	}
 }
 

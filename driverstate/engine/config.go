@@ -14,6 +14,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/api"
 	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/db/postgres"
 	"github.com/cinder-go/cinder-go/driverstate/notify"
 )
 
@@ -21,7 +22,11 @@ import (
 type Config struct {
 	// StateDir holds the database, the engine's own volumes and the lock. It
 	// is made, for its owner alone, if it is not there.
-	StateDir      string
+	StateDir string
+	// DatabaseURL is of the PostgreSQL database that engines on several
+	// machines share, as postgres.Open takes it. Empty for one in StateDir,
+	// which remains this process's own in any case.
+	DatabaseURL   string
 	StoreURL      string // as drivers.Open takes it
 	StoreReadOnly bool   // refuse every write to the store
 
@@ -88,6 +93,11 @@ func (c *Config) Validate() error {
 		return driverstate.Fail(driverstate.ErrInvalidInput, "state directory must be given")
 	case c.StoreURL == "":
 		return driverstate.Fail(driverstate.ErrInvalidInput, "store URL must be given")
+	}
+	if c.DatabaseURL != "" {
+		if _, err := postgres.Name(c.DatabaseURL); err != nil {
+			return err
+		}
 	}
 	if c.VolumeDir != "" && !filepath.IsAbs(c.VolumeDir) {
 		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("directory of volumes %q is not absolute", c.VolumeDir))

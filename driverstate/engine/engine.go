@@ -15,7 +15,6 @@ import (
 	"sync"
 
 	"github.com/cinder-go/cinder-go/driverstate/api"
-	"github.com/cinder-go/cinder-go/driverstate/db/sqlite"
 	"github.com/cinder-go/cinder-go/driverstate/drivers"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
 	"github.com/cinder-go/cinder-go/driverstate/volume"
@@ -79,7 +78,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.closesFirst(notifier)
-	database, err := openDatabase(ctx, filepath.Join(dir, databaseFile), c)
+	database, err := openDatabase(ctx, dir, c)
 	if err != nil {
 		return err
 	}
@@ -110,19 +109,6 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		Logger: c.Logger, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database),
 	})
 	return nil
-}
-
-// openDatabase keeps the database from other users: SQLite makes its files
-// with the rights of the first.
-func openDatabase(ctx context.Context, path string, c Config) (*sqlite.DB, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	return sqlite.Open(ctx, path, sqlite.Options{Logger: c.Logger, Now: c.Now})
 }
 
 func openTarget(path string, o manager.TargetOptions) (manager.Target, error) {

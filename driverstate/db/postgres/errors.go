@@ -20,6 +20,7 @@ const (
 	badCharacterInJSON   = "22P05"
 	tooManyConnections   = "53300"
 	undefinedTable       = "42P01"
+	lockTimeout          = "55P03"
 )
 
 func code(err error) string {

@@ -58,6 +58,10 @@ var (
 type Options struct {
 	Logger *slog.Logger // nil for none
 	Now    db.Clock     // nil for time.Now
+	// Host is what this process is, see db.WorkOptions.Runner. Another process
+	// that opens the schema as the same host is refused until this one has
+	// closed it or is dead. Empty for a process that runs no jobs.
+	Host string
 }
 
 // DB is a db.DB in a schema of a PostgreSQL database, the first of its
@@ -69,6 +73,7 @@ type DB struct {
 	logger *slog.Logger
 	lock   int64         // of who writes
 	turn   chan struct{} // held by who writes in this process
+	held   *pgx.Conn     // keeps other processes from being this host; may be nil
 }
 
 type transaction struct {
@@ -153,14 +158,13 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	}
 	d := &DB{pool: pool, logger: o.Logger, turn: make(chan struct{}, 1)}
 	d.Rows = rows.Rows{Q: alone{d}, Dialect: dialect, Clock: o.Now}
-	if err := d.open(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("database %s: %w", name(c), explain(err))
+	if err := d.open(ctx, o.Host); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", name(c), explain(err)), d.Close())
 	}
 	return d, nil
 }
 
-func (d *DB) open(ctx context.Context) error {
+func (d *DB) open(ctx context.Context, host string) error {
 	var schema *string
 	if err := d.pool.QueryRow(ctx, "SELECT current_schema()").Scan(&schema); err != nil {
 		return err
@@ -173,6 +177,9 @@ func (d *DB) open(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if d.held, err = hold(ctx, d.pool.Config().ConnConfig, lockOf(*schema, "is host "+host), host); err != nil {
+		return err
+	}
 	d.insert, err = riverjobs.NewInserter(riverpgxv5.New(d.pool), d.logger)
 	return err
 }
@@ -301,5 +308,9 @@ func (d *DB) Work(ctx context.Context, o db.WorkOptions, handle func(context.Con
 // Close closes the connections. Queues must have been stopped.
 func (d *DB) Close() error {
 	d.pool.Close()
-	return nil
+	if d.held == nil {
+		return nil
+	}
+	// Without a goodbye: the server frees the host when it sees the end.
+	return d.held.PgConn().Conn().Close()
 }

@@ -293,3 +293,20 @@ func TestOldJobsAreRemoved(t *testing.T) {
 	}
 	assert.Equal(t, "1 completed, 3 available, 1000 available", strings.Join(left, ", "))
 }
+
+func TestTwoProcessesAreNotTheSameHost(t *testing.T) {
+	at := with(t, pgtest.URL(t), "lock_timeout", "50ms")
+	first, err := postgres.Open(t.Context(), at, postgres.Options{Host: "h"})
+	require.NoError(t, err)
+	_, err = postgres.Open(t.Context(), at, postgres.Options{Host: "h"})
+	require.ErrorIs(t, err, driverstate.ErrConflict)
+	require.ErrorContains(t, err, "another process is host h")
+	other, err := postgres.Open(t.Context(), at, postgres.Options{Host: "i"})
+	require.NoError(t, err)
+	require.NoError(t, other.Close())
+	require.NoError(t, first.Close())
+	require.Eventually(t, func() bool {
+		again, err := postgres.Open(t.Context(), at, postgres.Options{Host: "h"})
+		return err == nil && assert.NoError(t, again.Close())
+	}, 10*time.Second, time.Millisecond)
+}
