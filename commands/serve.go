@@ -159,7 +159,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 			"TOKENS AND ANSWERS CAN BE READ ON THE NETWORK: %s speaks no TLS", base)
 	}
 	if os.Geteuid() == 0 && len(o.targetDirs) == 0 {
-		o.con.warn("", "any user of this machine can have restores written anywhere, as root: --target-dir limits where")
+		o.con.warn("", "%s can have restores written anywhere, as root: --target-dir limits where", o.auth.whoIsAdmin())
 	}
 
 	var failure error

@@ -69,6 +69,14 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// whoIsAdmin names those who may do anything.
+func (a *authOptions) whoIsAdmin() string {
+	if a.kind == authKeystone {
+		return "any admin of the cloud"
+	}
+	return "any user of this machine"
+}
+
 // authenticator is who lets callers in; nil is noauth. It logs in once, to
 // tell the operator early of settings that Keystone refuses; that Keystone is
 // away is no reason not to start.
