@@ -6,9 +6,11 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 PKG     := github.com/cinder-go/cinder-go
 LDFLAGS := -s -w -X $(PKG)/commands.version=$(VERSION) -X $(PKG)/commands.commit=$(COMMIT)
 FUZZTIME ?= 20s
+# A kill leaves what the kernel has, on a disk or in memory, and memory is faster.
+CRASH_DIR ?= $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test race lint fmt tidy-check check cover bench fuzz drill docs snapshot clean \
+.PHONY: help build test race lint fmt tidy-check check cover bench fuzz crash drill docs snapshot clean \
 	cloud-up test-cloud cloud-down cloud-status postgres-up test-postgres postgres-down test-notify
 
 help: ## list the targets
@@ -46,6 +48,11 @@ fuzz: ## every fuzz target, FUZZTIME each (default 20s)
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' client commands driverstate | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$pkg/*_test.go | cut -c6-); do \
 	    echo "== $$pkg $$target"; $(GO) test ./$$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); done; done
+
+crash: ## kill the engine at every step of every operation, and at random (takes minutes)
+	dir=$$(mktemp -d $(CRASH_DIR)/crash-XXXXXX) && trap 'rm -rf "$$dir"' EXIT && \
+	  TMPDIR=$$dir CRASH_FULL=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m -v ./driverstate/engine/crash | grep -v '^ *--- PASS\|^=== '; \
+	  exit $${PIPESTATUS[0]}
 
 drill: build ## rehearse the recovery of a lost database
 	bin/cinder-go drill

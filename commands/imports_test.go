@@ -74,7 +74,7 @@ const (
 )
 
 // testOnly are packages that no program may contain.
-var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectstore/storetest", "driverstate/db/dbtest",
+var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectstore/storetest", "driverstate/db/dbtest", "driverstate/engine/crash",
 	"driverstate/db/postgres/pgtest", "testdata/corpus"}
 
 // onlyIn holds rules that are narrower than a package: who of commands may

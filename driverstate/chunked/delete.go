@@ -47,6 +47,9 @@ func (d *Driver) delete(ctx context.Context, b *driverstate.Backup) error {
 	if ownDirectory(container, b.ID) {
 		return d.store.RemoveContainer(ctx, container)
 	}
+	if s, ok := d.store.(objectstore.Sweeper); ok {
+		return s.Sweep(ctx, container)
+	}
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		DB: wrapDB(database), Driver: driver, Canonical: drivers.Canonical,
 		Host: c.Host, AvailabilityZone: c.AvailabilityZone, Cluster: c.Cluster,
 		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
-		OpenTarget: wrapTargets(openTarget), OpenSource: openSource,
+		OpenTarget: wrapTargets(openTarget), OpenSource: openSource, DropTarget: volume.DropPartial,
 		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
 		Observer: c.Observer, Logger: c.Logger, Now: c.Now, Notify: publisher(notifier, c.Logger),
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,

@@ -80,6 +80,9 @@ type Config struct {
 	// Quotas are the limits of a project by resource, until others are set for
 	// it. What is not in it is not limited.
 	Quotas map[string]int64
+	// DropTarget removes what a restore that was killed has written beside
+	// path, if nobody writes there now. nil for a target that has no such.
+	DropTarget func(path string) error
 
 	Observer driverstate.Observer
 	Notify   func(Notification) // must not block

@@ -206,6 +206,21 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 	return done, target.Commit()
 }
 
+// dropPart does for the target of a restore whose process died what Abort would
+// have done. It may be called in a transaction that is run again.
+func (m *Manager) dropPart(v *driverstate.Volume) {
+	if m.cfg.DropTarget == nil || !v.Managed || v.Path == stdoutPath {
+		return
+	}
+	err := m.checkTargetDir(v.Path)
+	if err == nil {
+		err = m.cfg.DropTarget(v.Path)
+	}
+	if err != nil {
+		m.log.Error("a part of a restore is left beside its target", "volume", v.ID, "path", v.Path, "error", err)
+	}
+}
+
 // joinQuiet keeps the kind and text of err and adds what went wrong after it.
 func joinQuiet(err, then error) error {
 	if then == nil {

@@ -261,6 +261,7 @@ func (m *Manager) failRestore(ctx context.Context, tx db.Tx, b *driverstate.Back
 	case err != nil:
 		return err
 	case v.Status == driverstate.VolumeRestoring:
+		m.dropPart(v)
 		markFailedRestore(v, driverstate.VolumeErrorRestoring, errors.New(reasonRestore))
 		if err := tx.VolumeUpdate(ctx, v, driverstate.VolumeRestoring); err != nil {
 			return err

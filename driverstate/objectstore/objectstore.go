@@ -54,6 +54,14 @@ type Store interface {
 	Close() error
 }
 
+// Sweeper is a Store in which a writer that is killed can leave something that
+// is no object.
+type Sweeper interface {
+	// Sweep removes what writers that died left in container; one that is not
+	// there is success.
+	Sweep(ctx context.Context, container string) error
+}
+
 // Checker is a Store that can tell whether it is there and readable at all,
 // without looking at any container.
 type Checker interface {

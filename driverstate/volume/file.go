@@ -51,6 +51,27 @@ func createFile(path string, o TargetOptions) (*File, error) {
 	return &File{zeroer: &zeroer{File: f}, path: path, limit: o.Size, partial: partial}, nil
 }
 
+// DropPartial removes the partial file of a restore to path that was killed. One
+// that is being written stays, and one that is not there is success.
+func DropPartial(path string) error {
+	f, err := os.OpenFile(path+PartialSuffix, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return pathError("target", path+PartialSuffix, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err // no restore made it
+	}
+	if lock(f) != nil {
+		return nil
+	}
+	return os.Remove(f.Name())
+}
+
 func claimPartial(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -87,6 +87,26 @@ func TestAPartialFileLeftBehindIsWrittenAnew(t *testing.T) {
 	assert.Equal(t, "a\x00\x00\x00", string(content(t, path)))
 }
 
+func TestThePartOfAKilledRestoreIsDropped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	require.NoError(t, volume.DropPartial(path), "there is none")
+	target := open(t, path, volume.TargetOptions{})
+	fill(t, target, 10, 3, "abc")
+	require.NoError(t, volume.DropPartial(path))
+	assert.FileExists(t, path+volume.PartialSuffix, "a restore is writing it")
+	require.NoError(t, target.Close())
+
+	require.NoError(t, os.WriteFile(path+volume.PartialSuffix, []byte("half"), 0o600))
+	require.NoError(t, volume.DropPartial(path))
+	assert.NoFileExists(t, path+volume.PartialSuffix)
+
+	elsewhere := filepath.Join(t.TempDir(), "precious")
+	require.NoError(t, os.WriteFile(elsewhere, []byte("data"), 0o600))
+	require.NoError(t, os.Symlink(elsewhere, path+volume.PartialSuffix))
+	require.Error(t, volume.DropPartial(path))
+	assert.FileExists(t, elsewhere)
+}
+
 func TestTwoRestoresToOneNameAreRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "image")
 	open(t, path, volume.TargetOptions{})

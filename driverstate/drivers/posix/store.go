@@ -37,6 +37,7 @@ func NewObjectsStore(root string) *Store { return &Store{root: root, objects: tr
 var (
 	_ objectstore.Store   = (*Store)(nil)
 	_ objectstore.Checker = (*Store)(nil)
+	_ objectstore.Sweeper = (*Store)(nil)
 )
 
 // Check returns nil when the root is a directory that can be listed.

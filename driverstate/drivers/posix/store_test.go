@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -200,6 +201,60 @@ func TestATemporaryFileOfADeadWriterDoesNotKeepADirectory(t *testing.T) {
 	assert.ErrorIs(t, err, objectstore.ErrBadName)
 	require.NoError(t, s.RemoveContainer(t.Context(), "box"))
 	assert.NoDirExists(t, filepath.Join(root, "box"))
+}
+
+// A container of many backups is never removed, so nothing else would.
+func TestASweepLeavesOnlyWhatIsAlive(t *testing.T) {
+	root := t.TempDir()
+	s := NewStore(root)
+	box := filepath.Join(root, "box")
+	for _, name := range []string{"an-object-00001", tempPrefix + "dead", "zz-object-00001", tempPrefix + "dead-too"} {
+		write(t, filepath.Join(box, name), "1")
+	}
+	d, err := s.openContainer("box")
+	require.NoError(t, err)
+	defer d.Close()
+	alive, err := d.temporary()
+	require.NoError(t, err)
+	defer alive.Close()
+	require.NoError(t, s.Sweep(t.Context(), "box"))
+	left, err := os.ReadDir(box)
+	require.NoError(t, err)
+	var names []string
+	for _, entry := range left {
+		names = append(names, entry.Name())
+	}
+	assert.ElementsMatch(t, []string{"an-object-00001", "zz-object-00001", alive.Name()}, names)
+	require.NoError(t, s.Sweep(t.Context(), "absent"))
+}
+
+// A sweep may come between the making of a temporary file and its lock.
+func TestWritersAndSweepsOfOneContainerGetAlong(t *testing.T) {
+	s := NewStore(t.TempDir())
+	ctx := t.Context()
+	require.NoError(t, s.PutContainer(ctx, "box"))
+	var work errgroup.Group
+	stop := make(chan struct{})
+	work.Go(func() error {
+		for {
+			select {
+			case <-stop:
+				return nil
+			default:
+			}
+			if err := s.Sweep(ctx, "box"); err != nil {
+				return err
+			}
+		}
+	})
+	for range 300 {
+		require.NoError(t, s.Put(ctx, "box", "o", strings.NewReader("1"), 1))
+	}
+	close(stop)
+	require.NoError(t, work.Wait())
+	names, err := listed(t, s, "box")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"o"}, names)
 }
 
 func TestATemporaryFileBeingWrittenStays(t *testing.T) {

@@ -108,15 +108,12 @@ func (s *Store) Put(ctx context.Context, container, name string, r io.ReadSeeker
 		return err
 	}
 	defer d.Close()
-	temp := tempPrefix + rand.Text()
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(int(d.Fd()), temp,
-			unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, fileMode)
-	})
+	f, err := d.temporary()
 	if err != nil {
 		return objectError(container, name, err)
 	}
-	f := os.NewFile(uintptr(fd), temp)
+	defer f.Close() // after the rename: until then its lock keeps a sweep off
+	temp := f.Name()
 	err = d.fill(ctx, f, r, size)
 	if err == nil {
 		fault.Point("posix.put.temporary")
@@ -161,11 +158,31 @@ func (s *Store) openForPut(ctx context.Context, container, name string) (*dir, s
 	return nil, "", objectError(container, name, err)
 }
 
-// fill writes size bytes of r to f, the temporary file, syncs and closes it.
-// The lock tells RemoveContainer that its writer lives.
+// temporary makes a file to be written, with a lock that tells a sweep that its
+// writer lives. One that a sweep took between the two is made again.
+func (d *dir) temporary() (*os.File, error) {
+	for range attempts {
+		temp := tempPrefix + rand.Text()
+		fd, err := retry(func() (int, error) {
+			return unix.Openat(int(d.Fd()), temp,
+				unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, fileMode)
+		})
+		if err != nil {
+			return nil, err
+		}
+		// A file system without locks has none for a sweep either.
+		locked := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		var info unix.Stat_t
+		if err := unix.Fstat(fd, &info); !errors.Is(locked, unix.EWOULDBLOCK) && (err != nil || info.Nlink > 0) {
+			return os.NewFile(uintptr(fd), temp), nil
+		}
+		unix.Close(fd)
+	}
+	return nil, unix.EAGAIN
+}
+
+// fill writes size bytes of r to f, the temporary file, and syncs it.
 func (d *dir) fill(ctx context.Context, f *os.File, r io.Reader, size int64) error {
-	defer f.Close()
-	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	n, err := io.Copy(f, io.LimitReader(contextReader{ctx, r}, size))
 	if err != nil {
 		return err
@@ -249,6 +266,23 @@ func (s *Store) RemoveContainer(ctx context.Context, container string) error {
 	return nil
 }
 
+// Sweep removes the temporary files of writers that died.
+func (s *Store) Sweep(ctx context.Context, container string) error {
+	if err := ctx.Err(); err != nil || s.objects {
+		return err // directories of an objects store are swept when they are pruned
+	}
+	d, err := s.openContainer(container)
+	if errors.Is(err, objectstore.ErrNoContainer) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	d.sweep()
+	return nil
+}
+
 // prune removes the directory at parts below d, and then those above it, while
 // they are empty. It closes d, which stays.
 func (d *dir) prune(parts []string) error {
@@ -290,12 +324,15 @@ func (d *dir) prune(parts []string) error {
 // sweep removes temporary files whose writer died: those that nobody locks.
 func (d *dir) sweep() {
 	for entry, err := range d.entries() {
-		if err != nil || !isTemp(entry.name) {
+		if err != nil {
 			return
+		}
+		if !isTemp(entry.name) {
+			continue
 		}
 		f, err := d.openFile(entry.name)
 		if err != nil {
-			return
+			continue
 		}
 		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 			_ = unix.Unlinkat(int(d.Fd()), entry.name, 0)

@@ -22,6 +22,14 @@ func (s store) Check(ctx context.Context) error {
 	return nil
 }
 
+// Sweep passes on: a sweep that is killed is made again by the next one.
+func (s store) Sweep(ctx context.Context, container string) error {
+	if sweeper, ok := s.Store.(objectstore.Sweeper); ok {
+		return sweeper.Sweep(ctx, container)
+	}
+	return nil
+}
+
 func (s store) PutContainer(ctx context.Context, container string) error {
 	return around("store.container.begin", "store.container.done", func() error { return s.Store.PutContainer(ctx, container) })
 }
