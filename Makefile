@@ -79,6 +79,7 @@ postgres-up: ## a PostgreSQL for the tests of several machines (Debian 12, root;
 test-postgres: ## the tests that need it
 	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 \
 	  $(GO) test -count=1 ./driverstate/db/postgres ./driverstate/engine
+	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 $(GO) test -count=1 -run Postgre ./commands
 
 postgres-down: ## stop it and delete its state
 	testdata/postgres/down --wipe

@@ -68,6 +68,8 @@ func TestWrongUsageIsExitTwoBeforeAnythingIsCalled(t *testing.T) {
 		{"cleanup of backups", []string{"workers-cleanup", "--binary", "cinder-backup"}, "have no workers"},
 		{"cleanup type", []string{"work-cleanup", "--resource-type", "backup"}, "backups are not cleaned up"},
 		{"cleanup truth", []string{"workers-cleanup", "--is-up", "perhaps"}, "neither True nor False"},
+		{"a migration from nowhere", []string{"engine-migrate", "--to", "postgres://h/db"}, "--from DIR"},
+		{"a migration to nowhere", []string{"engine-migrate", "--from", "/x"}, "--to URL"},
 		{"serve to the world", append([]string{"serve", "--listen", "0.0.0.0:8776"}, onStore...), "--allow-remote-noauth"},
 		{"serve by name", append([]string{"serve", "--listen", "example.org:8776"}, onStore...), "--allow-remote-noauth"},
 		{"serve on no port", append([]string{"serve", "--listen", "127.0.0.1"}, onStore...), "not ADDRESS:PORT"},

@@ -80,7 +80,7 @@ var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectsto
 // onlyIn holds rules that are narrower than a package: who of commands may
 // import what.
 var onlyIn = map[string][]string{
-	module + "/driverstate/engine":   {"factory.go", "serve.go", "serve_options.go"},
+	module + "/driverstate/engine":   {"factory.go", "serve.go", "serve_options.go", "engine_migrate.go"},
 	module + "/testdata/drillstore":  {"drill.go", "drill_steps.go", "drill_repair.go"},
 	module + "/driverstate/api":      {"serve_auth.go"},
 	module + "/driverstate/notify":   {"serve_notify.go"},

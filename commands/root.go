@@ -117,6 +117,7 @@ Exit codes:
 	)
 	add(groupOther,
 		newServe(f, runServe),
+		newEngineMigrate(f, runEngineMigrate),
 		newDrill(f, runDrill),
 		newVersion(f),
 		newCompletion(f),

@@ -108,14 +108,19 @@ func (t *Jobs[T]) JobsOf(ctx context.Context, backupID string) ([]db.JobState, e
 	return t.jobs(ctx, unfinished+" AND "+t.Dialect.OfOne, backupID)
 }
 
+// JobsUnfinished returns all unfinished jobs, oldest first.
+func (t *Jobs[T]) JobsUnfinished(ctx context.Context) ([]db.JobState, error) {
+	return t.jobs(ctx, unfinished)
+}
+
 // JobsRunBy returns what runner runs.
 func (t *Jobs[T]) JobsRunBy(ctx context.Context, runner string) ([]db.JobState, error) {
 	return t.jobs(ctx, "state = 'running' AND "+t.Dialect.RunByIt, runner)
 }
 
-func (t *Jobs[T]) jobs(ctx context.Context, where string, arg any) ([]db.JobState, error) {
+func (t *Jobs[T]) jobs(ctx context.Context, where string, args ...any) ([]db.JobState, error) {
 	found, err := t.Q.Query(ctx, fmt.Sprintf("SELECT id, %s, state = 'running', %s FROM river_job WHERE %s ORDER BY id",
-		t.Dialect.Args, t.Dialect.Runner, where), arg)
+		t.Dialect.Args, t.Dialect.Runner, where), args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs: %w", err)
 	}

@@ -160,5 +160,13 @@ func (d *DB) Update(ctx context.Context, f func(db.Tx) error) error {
 	return nil
 }
 
+// Contents are the tables and the unfinished jobs, oldest first, for another
+// database to adopt.
+func (d *DB) Contents(ctx context.Context) (rows.Rows, []db.JobState, error) {
+	jobs := riverjobs.Jobs[*sql.Tx]{Q: d.Q, Dialect: jobDialect}
+	all, err := jobs.JobsUnfinished(ctx)
+	return d.Rows, all, err
+}
+
 // Close closes the file. Queues must have been stopped.
 func (d *DB) Close() error { return d.pool.Close() }
