@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 		"github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
 	"driverstate/db/postgres": {"driverstate", "driverstate/db", "driverstate/db/rows", "driverstate/db/riverjobs",
 		"github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "github.com/jackc/pgx/v5/..."},
+	"driverstate/metrics":       {"driverstate", "github.com/prometheus/client_golang/..."},
 	"driverstate/notify":        {"driverstate/trace", uuidPkg, "github.com/rabbitmq/amqp091-go"},
 	"driverstate/fault":         {},
 	"driverstate/fault/wrap":    {"driverstate", "driverstate/db", "driverstate/fault", "driverstate/manager", "driverstate/objectstore"},

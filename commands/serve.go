@@ -39,6 +39,7 @@ type serveOptions struct {
 	engine     engineFlags
 	notify     notifyFlags
 	log        logFlags
+	metrics    metricsFlags
 	env        lookup
 }
 
@@ -102,6 +103,7 @@ It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 	o.engine.addFlags(fs)
 	o.notify.addFlags(fs)
 	o.log.addFlags(fs)
+	o.metrics.addFlags(fs)
 	return cmd
 }
 
@@ -122,7 +124,12 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	if cfg.Notify, err = o.notify.all(o.env); err != nil {
 		return err
 	}
-	cfg.Logger = o.logger()
+	cfg.Logger, cfg.Version, cfg.Commit = o.logger(), version, commit
+	scraped, err := o.metrics.bind(ctx)
+	if err != nil {
+		return err
+	}
+	defer scraped.close()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return driverstate.Fail(driverstate.ErrUnavailable, err.Error())
@@ -145,11 +152,12 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return err
 	}
 	server := &http.Server{
-		Handler:           localHost(e.Handler(), listener.Addr(), o.auth.remote || o.auth.kind != authNoAuth),
+		Handler:           localHost(withMetrics(e.Handler(), e.Metrics()), listener.Addr(), o.auth.remote || o.auth.kind != authNoAuth),
 		ReadHeaderTimeout: min(readHeaderTimeout, o.limits.readTime), ReadTimeout: o.limits.readTime,
 		WriteTimeout: o.limits.writeTime, IdleTimeout: o.limits.idleTime, MaxHeaderBytes: o.limits.headerSize,
 		ErrorLog: slog.NewLogLogger(o.logger().Handler(), slog.LevelWarn),
 	}
+	defer scraped.serve(o.con, e.Metrics())()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(secured) }()
 	o.con.note("serving %s on %s/v3, rows in %s; interrupt to stop", cfg.StoreURL, base, cfg.RowsIn())

@@ -167,6 +167,8 @@ type Job struct {
 	GlobalID  string `json:",omitempty"`
 	UserID    string `json:",omitempty"`
 	ProjectID string `json:",omitempty"`
+	// QueuedAt is when it was queued first; zero when that is not known.
+	QueuedAt time.Time `json:",omitzero"`
 	// Args is the job's own JSON, at most a few kB.
 	Args []byte `json:",omitempty"`
 }
@@ -198,6 +200,9 @@ type Tx interface {
 	// JobsRunBy returns the unfinished jobs that runner is running, or ran
 	// when it died, oldest first.
 	JobsRunBy(ctx context.Context, runner string) ([]JobState, error)
+	// JobsWaiting returns the unfinished jobs of queue that nobody runs,
+	// oldest first.
+	JobsWaiting(ctx context.Context, queue string) ([]JobState, error)
 	// JobsDiscard takes jobs off, whatever their state: one that waits does
 	// not run, of one that runs nothing is left when its runner is dead. A
 	// runner that lives goes on with it: cancel it there. Those finished, or

@@ -43,8 +43,9 @@ type Config struct {
 	TargetDirs []string
 	Stdout     io.Writer // what a volume with source name "-" writes to; nil forbids it
 
-	Observer driverstate.Observer
-	Logger   *slog.Logger
+	Observer        driverstate.Observer
+	Logger          *slog.Logger
+	Version, Commit string // of the program, for its metrics
 	// Notify are the drivers that notifications are published to.
 	Notify []notify.URL
 	Now    db.Clock

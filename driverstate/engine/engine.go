@@ -25,6 +25,7 @@ var _ api.Operations = (*manager.Manager)(nil)
 // Engine is a running engine.
 type Engine struct {
 	handler http.Handler
+	metrics http.Handler
 	manager *manager.Manager
 	closers []io.Closer // in the order of closing
 
@@ -78,6 +79,8 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.closesFirst(notifier)
+	counts := newMetrics(e, c, notifier)
+	e.metrics = counts.Handler()
 	database, err := openDatabase(ctx, dir, c)
 	if err != nil {
 		return err
@@ -93,7 +96,8 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
 		OpenTarget: wrapTargets(openTarget), OpenSource: openSource, DropTarget: volume.DropPartial,
 		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
-		Observer: c.Observer, Logger: c.Logger, Now: c.Now, Notify: publisher(notifier, c.Logger),
+		Observer: counts.Observer(c.Observer), Logger: c.Logger, Now: c.Now,
+		Notify: publisher(notifier, c.Logger), JobDone: countJobs(counts),
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,
 		Jobs: c.Jobs,
@@ -106,7 +110,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	}
 	e.manager = m
 	e.handler = api.New(m, api.Config{
-		Logger: c.Logger, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database),
+		Logger: c.Logger, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),
 	})
 	return nil
 }

@@ -153,6 +153,9 @@ func (m *Manager) enqueue(ctx context.Context, tx db.Tx, j *db.Job, args any) er
 	r := trace.Of(ctx)
 	j.RequestID, j.ProjectID = cmp.Or(j.RequestID, r.ID), cmp.Or(j.ProjectID, r.ProjectID)
 	j.GlobalID, j.UserID = cmp.Or(j.GlobalID, r.GlobalID), cmp.Or(j.UserID, r.UserID)
+	if j.QueuedAt.IsZero() {
+		j.QueuedAt = m.cfg.Now().UTC()
+	}
 	if args != nil {
 		raw, err := json.Marshal(args)
 		if err != nil {

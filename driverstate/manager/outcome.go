@@ -66,16 +66,38 @@ type State struct {
 	Ready    bool      // the driver is set up
 	Running  int       // jobs at work in this process
 	Reported time.Time // last heartbeat written; zero before the first
+	Waiting  int       // jobs that this process may take and nobody runs
+	Oldest   time.Time // when the oldest of them was queued; zero when there is none
 }
 
 // State returns it.
-func (m *Manager) State() State {
+func (m *Manager) State(ctx context.Context) (State, error) {
 	ready := m.isReady()
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	s := State{Ready: ready, Reported: m.reported}
 	for _, of := range m.tasks {
 		s.Running += len(of)
 	}
-	return s
+	m.mu.Unlock()
+	queues := []string{m.cfg.Host}
+	if shared := m.sharedQueue(); shared != m.cfg.Host {
+		queues = append(queues, shared)
+	}
+	err := m.db.Update(ctx, func(tx db.Tx) error {
+		s.Waiting, s.Oldest = 0, time.Time{}
+		for _, queue := range queues {
+			jobs, err := tx.JobsWaiting(ctx, queue)
+			if err != nil {
+				return err
+			}
+			s.Waiting += len(jobs)
+			for _, j := range jobs {
+				if !j.QueuedAt.IsZero() && (s.Oldest.IsZero() || j.QueuedAt.Before(s.Oldest)) {
+					s.Oldest = j.QueuedAt
+				}
+			}
+		}
+		return nil
+	})
+	return s, err
 }

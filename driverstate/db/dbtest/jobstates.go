@@ -93,6 +93,13 @@ func knownJobs(t *testing.T, d db.DB) {
 	runs := db.JobState{Job: first, Running: true, Runner: "h1"}
 	assert.Equal(t, []db.JobState{runs, {Job: second}}, jobsOf(t, d, id(1)))
 	assert.Equal(t, []db.JobState{runs}, jobsRunBy(t, d, "h1"))
+	waiting := func(queue string) []db.JobState {
+		return jobStates(t, d, func(ctx context.Context, tx db.Tx) ([]db.JobState, error) { return tx.JobsWaiting(ctx, queue) })
+	}
+	assert.Empty(t, waiting("c"))
+	both := waiting("elsewhere")
+	require.Len(t, both, 2)
+	assert.Equal(t, []string{id(1), id(3)}, []string{both[0].BackupID, both[1].BackupID})
 	assert.Empty(t, jobsRunBy(t, d, "h"))
 	assert.Empty(t, jobsRunBy(t, d, ""))
 	assert.Empty(t, jobsOf(t, d, id(9)))

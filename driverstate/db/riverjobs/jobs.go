@@ -118,6 +118,11 @@ func (t *Jobs[T]) JobsRunBy(ctx context.Context, runner string) ([]db.JobState, 
 	return t.jobs(ctx, "state = 'running' AND "+t.Dialect.RunByIt, runner)
 }
 
+// JobsWaiting returns what nobody runs yet.
+func (t *Jobs[T]) JobsWaiting(ctx context.Context, queue string) ([]db.JobState, error) {
+	return t.jobs(ctx, unfinished+" AND state <> 'running' AND queue = ?", queueName(queue))
+}
+
 func (t *Jobs[T]) jobs(ctx context.Context, where string, args ...any) ([]db.JobState, error) {
 	found, err := t.Q.Query(ctx, fmt.Sprintf("SELECT id, %s, state = 'running', %s FROM river_job WHERE %s ORDER BY id",
 		t.Dialect.Args, t.Dialect.Runner, where), args...)
