@@ -93,7 +93,10 @@ func (m *Manager) resetNow(ctx context.Context, tx db.Tx, id string, a driversta
 	if err != nil {
 		return nil, err
 	}
-	return b, clearIntent(ctx, tx, id)
+	if err := clearIntent(ctx, tx, id); err != nil {
+		return nil, err
+	}
+	return b, recount(ctx, tx, b.ParentID) // one that was being copied counts from now on
 }
 
 // freeVolumes ends the part of a volume in the work that a reset stops: the

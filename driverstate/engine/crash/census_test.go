@@ -100,9 +100,7 @@ func (c *census) restless() string {
 		}
 	}
 	for _, v := range c.volumes {
-		switch v.Status {
-		case driverstate.VolumeAvailable, driverstate.VolumeError, driverstate.VolumeErrorRestoring, driverstate.VolumeInUse:
-		default:
+		if !restingVolume(v.Status) {
 			return fmt.Sprintf("volume %s (%s) is %s", v.ID, v.Name, v.Status)
 		}
 	}
@@ -113,6 +111,64 @@ func (c *census) restless() string {
 		return fmt.Sprintf("a workers entry is left: %+v", *c.workers[0])
 	}
 	return ""
+}
+
+// forget removes the row of a backup, as the loss of a database does.
+func (r *records) forget(t *testing.T, id string) {
+	t.Helper()
+	_, err := r.raw.ExecContext(context.Background(), "DELETE FROM backups WHERE id = '"+id+"'")
+	require.NoError(t, err)
+}
+
+// watch looks at the rows until the function that it returns is called, which
+// returns what was in the middle of work for the longest time.
+func (r *records) watch(t *testing.T, p place) (stop func() string) {
+	since := map[string]time.Time{}
+	longest, what := time.Duration(0), "nothing"
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			busy := map[string]bool{}
+			c := r.census(t, p)
+			for id, b := range c.backups {
+				busy[id+" "+string(b.Status)] = !b.Status.Resting()
+			}
+			for id, v := range c.volumes {
+				busy[id+" "+string(v.Status)] = !restingVolume(v.Status)
+			}
+			for key, from := range since {
+				if !busy[key] {
+					delete(since, key)
+				} else if d := time.Since(from); d > longest {
+					longest, what = d, key
+				}
+			}
+			for key, is := range busy {
+				if _, known := since[key]; is && !known {
+					since[key] = time.Now()
+				}
+			}
+			select {
+			case <-end:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	return func() string {
+		close(end)
+		<-ended
+		return fmt.Sprintf("%s, %s", what, longest.Round(10*time.Millisecond))
+	}
+}
+
+func restingVolume(s driverstate.VolumeStatus) bool {
+	switch s {
+	case driverstate.VolumeAvailable, driverstate.VolumeError, driverstate.VolumeErrorRestoring, driverstate.VolumeInUse:
+		return true
+	}
+	return false
 }
 
 // settled is the census when all is at rest, or restless when patience ended.
@@ -181,6 +237,7 @@ func (c *census) violations(t *testing.T, w *world) []string {
 			add("backup %s (%s) says that %d stand on it, %d do", id, name(b), b.NumDependentBackups, n)
 		}
 	}
+	wrong = append(wrong, c.publishedTwice(t)...)
 	wrong = append(wrong, c.unowned(t, w.loose)...)
 	wrong = append(wrong, c.volumeFiles(t, w)...)
 	for _, p := range w.promises {

@@ -38,10 +38,16 @@ func TestMain(m *testing.M) {
 type place struct{ dir string }
 
 func (p place) store() string   { return filepath.Join(p.dir, "store") }
-func (p place) state() string   { return filepath.Join(p.dir, "state") }
+func (p place) state() string   { return filepath.Join(p.dir, "state-"+host) } // of the only server
 func (p place) targets() string { return filepath.Join(p.dir, "targets") }
-func (p place) volumes() string { return filepath.Join(p.state(), "volumes") }
+func (p place) volumes() string { return filepath.Join(p.dir, "volumes") }
 func (p place) control() string { return filepath.Join(p.dir, "control") }
+
+// published is where the server of a host publishes notifications.
+func (p place) published(host string) string { return filepath.Join(p.dir, "notify-"+host) }
+
+// host is that of a server which is the only one.
+const host = "crash"
 
 // storeURL has the smallest objects that the format allows, so that a small
 // backup has several.
@@ -52,10 +58,9 @@ func (p place) storeURL() string {
 func newPlace(t *testing.T) place {
 	t.Helper()
 	p := place{t.TempDir()}
-	for _, dir := range []string{p.store(), p.targets(), p.state()} {
+	for _, dir := range []string{p.store(), p.targets()} {
 		require.NoError(t, os.Mkdir(dir, 0o700))
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(p.state(), "host"), []byte("crash\n"), 0o600))
 	return p
 }
 
@@ -113,15 +118,17 @@ func (p *process) said() string {
 	return p.stderr.String()
 }
 
-// launch starts a server with more arguments and variables than every one has.
+// launch starts the server of a host, with more arguments than every one has.
 // It is killed when the test ends at the latest. up is false when it ended
 // before it served.
-func launch(t *testing.T, p place, args, env []string) (s *process, up bool) {
+func launch(t *testing.T, p place, host string, more ...string) (s *process, up bool) {
 	t.Helper()
 	s = &process{dead: make(chan struct{}), up: make(chan string, 1)}
-	args = append([]string{"--debug", "serve", "--listen", "127.0.0.1:0", "--store", p.storeURL(), "--state-dir", p.state(), "--target-dir", p.targets()}, args...)
+	args := append([]string{"serve", "--debug", "--listen", "127.0.0.1:0", "--store", p.storeURL(), "--host", host,
+		"--state-dir", filepath.Join(p.dir, "state-"+host), "--volume-dir", p.volumes(), "--target-dir", p.targets(),
+		"--notify", "file://" + p.published(host)}, more...)
 	s.cmd = exec.Command(os.Args[0], args...) // outlives t.Context, which ends before Cleanup
-	s.cmd.Env = append([]string{asProgram + "=1", "HOME=" + p.dir, "TMPDIR=" + p.dir, fault.Env + "=@" + p.control()}, env...)
+	s.cmd.Env = []string{asProgram + "=1", "HOME=" + p.dir, "TMPDIR=" + p.dir, fault.Env + "=@" + p.control()}
 	s.cmd.Stderr = s
 	require.NoError(t, s.cmd.Start())
 	go func() {

@@ -198,8 +198,7 @@ func aLostRow(w *world) {
 	w.promises = nil
 	r := openSQLite(w.t, w.place)
 	defer r.close()
-	_, err := r.raw.ExecContext(w.t.Context(), `DELETE FROM backups WHERE id = ?`, w.ids["full"])
-	require.NoError(w.t, err)
+	r.forget(w.t, w.ids["full"])
 }
 
 func (w *world) importRecord() {
@@ -234,9 +233,9 @@ func (w *world) obstruct(name string) {
 	}
 }
 
-func (w *world) service(action string) { w.setService(action, "cinder-backup", "crash") }
+func (w *world) service(action string) { w.setService(action, "cinder-backup", host) }
 
-func (w *world) volumeService(action string) { w.setService(action, "cinder-volume", "crash@file") }
+func (w *world) volumeService(action string) { w.setService(action, "cinder-volume", host+"@file") }
 
 func (w *world) setService(action, binary, host string) {
 	w.must("PUT", "os-services/"+action, object{"binary": binary, "host": host})

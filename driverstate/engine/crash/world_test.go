@@ -69,7 +69,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.t.Helper()
 	var up bool
-	if w.server, up = launch(w.t, w.place, nil, nil); !up {
+	if w.server, up = launch(w.t, w.place, host); !up {
 		w.ended()
 	}
 }
