@@ -34,3 +34,5 @@ func TestPostgreSQLKeepsTheContractOfSeveralProcesses(t *testing.T) {
 func TestWhatAKilledProcessLeaves(t *testing.T) {
 	dbtest.Killed(t, func() string { return pgtest.URL(t) }, open)
 }
+
+func BenchmarkBackupGetAll(b *testing.B) { dbtest.ListOfTenThousand(b, open(b, pgtest.URL(b))) }

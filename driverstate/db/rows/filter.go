@@ -186,8 +186,14 @@ func (r Rows) after(ctx context.Context, keys []driverstate.SortKey, marker stri
 	case !found:
 		return "", nil, notFound("backup", marker)
 	}
+	// The first key alone bounds them all: from there an index can begin, which
+	// the terms below do not let it.
+	bound := " <= ?"
+	if keys[0].Ascending {
+		bound = " >= ?"
+	}
 	var terms []string
-	var args []any
+	args := []any{at[0]}
 	for i, k := range keys {
 		var term []string
 		for j := range i {
@@ -200,5 +206,5 @@ func (r Rows) after(ctx context.Context, keys []driverstate.SortKey, marker stri
 		term, args = append(term, columns[i]+than), append(args, at[i])
 		terms = append(terms, "("+strings.Join(term, " AND ")+")")
 	}
-	return strings.Join(terms, " OR "), args, nil
+	return columns[0] + bound + " AND (" + strings.Join(terms, " OR ") + ")", args, nil
 }

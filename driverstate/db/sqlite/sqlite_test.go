@@ -83,22 +83,8 @@ func BenchmarkOpenEmpty(b *testing.B) {
 	}
 }
 
-func BenchmarkListPageOfTenThousand(b *testing.B) {
-	d := open(b, filepath.Join(b.TempDir(), "state.db"))
-	require.NoError(b, d.Update(b.Context(), func(tx db.Tx) error {
-		for n := range 10_000 {
-			row := &driverstate.Backup{ID: strconv.Itoa(n), Status: driverstate.StatusAvailable, CreatedAt: time.Unix(int64(n), 0)}
-			if err := tx.BackupCreate(b.Context(), row); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
-	for b.Loop() {
-		page, err := d.BackupGetAll(b.Context(), driverstate.BackupFilter{Marker: "5000", Limit: 1000})
-		require.NoError(b, err)
-		require.Len(b, page, 1000)
-	}
+func BenchmarkBackupGetAll(b *testing.B) {
+	dbtest.ListOfTenThousand(b, open(b, filepath.Join(b.TempDir(), "state.db")))
 }
 
 func TestAFileOfANewerProgramIsRefused(t *testing.T) {
