@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"driverstate":              {},
 	"driverstate/trace":        {},
 	"driverstate/api":          {"driverstate", "driverstate/trace", uuidPkg},
+	"driverstate/loglevel":     {"driverstate"},
 	"driverstate/manager":      {"driverstate", "driverstate/db", "driverstate/trace", uuidPkg, "golang.org/x/sync/..."},
 	"driverstate/db":           {"driverstate"},
 	"driverstate/db/rows":      {"driverstate", "driverstate/db"},

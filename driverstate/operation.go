@@ -208,6 +208,13 @@ type SnapshotRequest struct {
 	Metadata    map[string]string
 }
 
+// FreezeSetting is for the volume service of a host, or those of a cluster; one
+// of the two is empty.
+type FreezeSetting struct {
+	Host, Cluster string
+	Frozen        bool
+}
+
 // Pool is where volumes are made.
 type Pool struct {
 	Name        string // host@backend#pool, of a cluster cluster#pool

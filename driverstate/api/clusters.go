@@ -51,7 +51,7 @@ func (q *request) checkClusterFilters(filters map[string]string) error {
 	if len(wrong) > 0 {
 		return invalidInput("Invalid filter keys: %s", clip(strings.Join(wrong, ", ")))
 	}
-	for _, key := range []string{"disabled", "is_up"} {
+	for _, key := range []string{"disabled", "is_up", "frozen"} {
 		v, ok := filters[key]
 		if !ok {
 			continue
@@ -70,7 +70,7 @@ func clusterMatches(c driverstate.ClusterState, filters map[string]string) bool 
 		"name": c.Name, "binary": string(c.Binary),
 		"is_up": strconv.FormatBool(c.Up), "disabled": strconv.FormatBool(c.Disabled),
 		"num_hosts": strconv.Itoa(c.Hosts), "num_down_hosts": strconv.Itoa(c.DownHosts),
-		"replication_status": replicationStatus(c), "frozen": "0",
+		"replication_status": replicationStatus(c), "frozen": "false",
 	}
 	for key, want := range filters {
 		if v, ok := have[key]; !ok || v != want {

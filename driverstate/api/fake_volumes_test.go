@@ -21,6 +21,7 @@ type volumeFake struct {
 	snapshot   driverstate.SnapshotRequest
 	snapStatus driverstate.SnapshotStatus
 	limits     map[string]int64
+	freeze     driverstate.FreezeSetting
 }
 
 func (f *fake) volumeOne() *driverstate.Volume {
@@ -86,6 +87,16 @@ func (f *fake) ForgetAttachments(_ context.Context, c driverstate.Caller, id str
 
 func (f *fake) Pools(_ context.Context, c driverstate.Caller) ([]driverstate.Pool, error) {
 	return f.pools, f.call(c, "Pools", "")
+}
+
+func (f *fake) SetFrozen(_ context.Context, c driverstate.Caller, s driverstate.FreezeSetting) error {
+	f.freeze = s
+	return f.call(c, "SetFrozen", s.Host)
+}
+
+func (f *fake) Failover(_ context.Context, c driverstate.Caller, s driverstate.FreezeSetting) error {
+	f.freeze = s
+	return f.call(c, "Failover", s.Host)
 }
 
 func (f *fake) CreateSnapshot(_ context.Context, c driverstate.Caller, r driverstate.SnapshotRequest) (*driverstate.Snapshot, error) {

@@ -26,6 +26,8 @@ type VolumeOperations interface {
 	// ForgetAttachments is os-reset_status of attach_status to detached.
 	ForgetAttachments(ctx context.Context, c driverstate.Caller, id string) error
 	Pools(ctx context.Context, c driverstate.Caller) ([]driverstate.Pool, error)
+	SetFrozen(ctx context.Context, c driverstate.Caller, s driverstate.FreezeSetting) error
+	Failover(ctx context.Context, c driverstate.Caller, s driverstate.FreezeSetting) error
 }
 
 // SnapshotOperations are what is done with snapshots.

@@ -33,7 +33,11 @@ type Config struct {
 	MaxVersion Microversion
 	// MaxLimit is the most items in a page; 1000 when zero (osapi_max_limit).
 	MaxLimit int
-	Auth     Authenticator // NoAuth when nil
+	// Host is the name of this process's services, and LogLevels what
+	// os-services get-log and set-log read and write; nil for none.
+	Host      string
+	LogLevels LogLevels
+	Auth      Authenticator // NoAuth when nil
 	// MaxRequests is how many requests are worked on at once; no limit when
 	// zero. One more waits for up to patience and is then answered with 503 and
 	// Retry-After. /healthcheck is answered always.

@@ -34,6 +34,12 @@ func (s *server) listServices(q *request) (int, any, error) {
 // setService enables or disables a service (cinder/api/contrib/services.py
 // update). Unlike Cinder's, an enabled service has no reason left.
 func (s *server) setService(q *request) (int, any, error) {
+	if other, ok := serviceActions[q.vars["action"]]; ok && q.version.since(other.since) {
+		if err := q.requireAdmin("volume_extension:services:update"); err != nil {
+			return 0, nil, err
+		}
+		return other.handle(s, q)
+	}
 	rules := schema{members: map[string]rule{
 		"host":    text(true, 1, 255, regexp.MustCompile(`^[a-zA-Z0-9-._#@:/+\[\]]*$`)),
 		"binary":  text(false, 1, 255, nil),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cinder-go/cinder-go/driverstate/api"
 	"github.com/cinder-go/cinder-go/driverstate/drivers"
+	"github.com/cinder-go/cinder-go/driverstate/loglevel"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
 	"github.com/cinder-go/cinder-go/driverstate/volume"
 )
@@ -69,7 +70,8 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	if c.Host, err = hostOf(dir, c.Host); err != nil {
 		return fmt.Errorf("name of the host: %w", err)
 	}
-	driver, err := drivers.Open(c.StoreURL, drivers.Options{ReadOnly: c.StoreReadOnly, Workers: c.Workers, Logger: c.Logger, Wrap: wrapStore()})
+	levels := loglevel.New(ctx, c.Logger)
+	driver, err := drivers.Open(c.StoreURL, drivers.Options{ReadOnly: c.StoreReadOnly, Workers: c.Workers, Logger: levels.Logger("cinder_go.driver"), Wrap: wrapStore()})
 	if err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
 		OpenTarget: wrapTargets(openTarget), OpenSource: openSource, DropTarget: volume.DropPartial,
 		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
-		Observer: counts.Observer(c.Observer), Logger: c.Logger, Now: c.Now,
+		Observer: counts.Observer(c.Observer), Logger: levels.Logger("cinder_go.manager"), Now: c.Now,
 		Notify: publisher(notifier, c.Logger), JobDone: countJobs(counts),
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,
@@ -110,7 +112,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	}
 	e.manager = m
 	e.handler = api.New(m, api.Config{
-		Logger: c.Logger, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),
+		Logger: levels.Logger("cinder_go.api"), Host: c.Host, LogLevels: levels, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),
 	})
 	return nil
 }

@@ -30,10 +30,16 @@ var stranger = driverstate.Caller{UserID: "2a1b2c3d4e5f60718293a4b5c6d7e8f9", Pr
 // returns the answer; body may be empty.
 func (l *lab) ask(who, method, path, body string) (status int, answer map[string]any) {
 	l.t.Helper()
+	return l.askAt("latest", who, method, path, body)
+}
+
+// askAt is ask in a version.
+func (l *lab) askAt(version, who, method, path, body string) (status int, answer map[string]any) {
+	l.t.Helper()
 	h := api.New(l.Manager, api.Config{Auth: callers{"admin": admin, "tenant": tenant, "stranger": stranger}})
 	r := httptest.NewRequestWithContext(l.t.Context(), method, "/v3/"+path, strings.NewReader(body))
 	r.Header.Set("X-Auth-Token", who)
-	r.Header.Set("OpenStack-API-Version", "volume latest")
+	r.Header.Set("OpenStack-API-Version", "volume "+version)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
