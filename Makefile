@@ -11,7 +11,7 @@ CRASH_DIR ?= $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help build test race lint fmt tidy-check check cover bench fuzz crash drill docs snapshot clean \
-	cloud-up test-cloud cloud-down cloud-status postgres-up test-postgres postgres-down test-notify
+	cloud-up test-cloud test-conformance cloud-down cloud-status postgres-up test-postgres postgres-down test-notify
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ test-cloud: ## the scripts of testdata/cloud against it
 test-notify: ## notifications to a real RabbitMQ and oslo.messaging, which it starts (Debian 12, root)
 	address=$$(testdata/rabbit/up) && trap 'testdata/rabbit/down --wipe' EXIT && CINDER_GO_AMQP=$$address CINDER_GO_REQUIRE_AMQP=1 \
 	  CGO_ENABLED=0 $(GO) test -count=1 -run 'AMQP|Oslo|Notify' ./driverstate/notify ./commands
+
+test-conformance: build ## Tempest's and gophercloud's own tests against engines behind the cloud's Keystone
+	testdata/conformance/up
+	testdata/conformance/tempest engine
+	testdata/conformance/gophercloud engine
+	testdata/conformance/down
 
 cloud-status: ## what of it runs
 	testdata/cloud/status

@@ -13,9 +13,6 @@ import (
 func (t table[T]) wanted(q *request, filters map[string]string) (func(T) bool, error) {
 	var tests []func(T) bool
 	for key, want := range filters {
-		if slices.Contains(t.judged, key) {
-			continue
-		}
 		name, like := strings.CutSuffix(key, "~")
 		like = like && q.version.since(31)
 		test, err := t.test(key, name, want, like)

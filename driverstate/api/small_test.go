@@ -98,11 +98,6 @@ func TestExtensionsTypesAndZones(t *testing.T) {
 	assert.Equal(t, "Volume Type "+id+" has no extra specs with key nope.", text)
 	_, text = fault(t, send(t, h, ask{path: v3 + "/types/" + id + "/os-volume-type-access"}))
 	assert.Equal(t, "Access list not available for public volume types.", text)
-	for query, n := range map[string]int{"is_public=None": 1, "is_public=true": 1, "is_public=False": 0, "name=__DEFAULT__": 1, "name=x": 0} {
-		assert.Len(t, decode(t, send(t, h, ask{path: v3 + "/types?" + query}))["volume_types"], n, query)
-	}
-	_, text = fault(t, send(t, h, ask{path: v3 + "/types?is_public=x"}))
-	assert.Equal(t, "Invalid is_public filter [x]", text)
 	name, _ := fault(t, send(t, h, ask{method: "POST", path: v3 + "/types", body: `{"volume_type":{"name":"x"}}`}))
 	assert.Equal(t, "notImplemented", name)
 	_, text = fault(t, send(t, api.New(&fake{}, api.Config{Auth: tenant{}}), ask{method: "POST", path: v3 + "/types", body: `{"volume_type":{"name":"x"}}`}))

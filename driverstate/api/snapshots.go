@@ -15,7 +15,7 @@ func (s *server) listSnapshots(q *request) (int, any, error) {
 }
 
 func (s *server) listSnapshotsDetail(q *request) (int, any, error) {
-	return q.snapshotList("snapshots/detail", q.snapshotDetail)
+	return q.snapshotList("snapshots/detail", q.snapshotExtended)
 }
 
 func (q *request) snapshotList(collection string, view func(*driverstate.Snapshot) object) (int, any, error) {
@@ -94,7 +94,7 @@ func (q *request) snapshotSummary(snap *driverstate.Snapshot) object {
 	}
 }
 
-// snapshotDetail is what detail, create and update say
+// snapshotDetail is what create and update say
 // (cinder/api/v3/views/snapshots.py).
 func (q *request) snapshotDetail(snap *driverstate.Snapshot) object {
 	view := q.snapshotSummary(snap)
@@ -110,16 +110,20 @@ func (q *request) snapshotDetail(snap *driverstate.Snapshot) object {
 	return view
 }
 
-// showSnapshot also tells the extended attributes, which detail does not.
+// snapshotExtended is what detail and show say
+// (cinder/api/contrib/extended_snapshot_attributes.py).
+func (q *request) snapshotExtended(snap *driverstate.Snapshot) object {
+	return append(q.snapshotDetail(snap),
+		member{"os-extended-snapshot-attributes:project_id", nullable(snap.ProjectID)},
+		member{"os-extended-snapshot-attributes:progress", progress(snap)})
+}
+
 func (s *server) showSnapshot(q *request) (int, any, error) {
 	snap, err := s.ops.Snapshot(q.Context(), q.caller, q.vars["id"])
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, object{{"snapshot", append(q.snapshotDetail(snap),
-		member{"os-extended-snapshot-attributes:project_id", nullable(snap.ProjectID)},
-		member{"os-extended-snapshot-attributes:progress", progress(snap)},
-	)}}, nil
+	return http.StatusOK, object{{"snapshot", q.snapshotExtended(snap)}}, nil
 }
 
 // createSnapshot accepts a snapshot. From 3.66 a volume in use needs no force,

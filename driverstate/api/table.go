@@ -19,8 +19,6 @@ type table[T any] struct {
 	resource   string // of an unknown marker
 	// tenant are the filters of one who is not admin.
 	tenant []string
-	// judged are filters that read has heeded.
-	judged []string
 	// column is a column of a row as text; ok is false when there is no such
 	// column. It is asked of a zero row too.
 	column func(row T, name string) (value string, ok bool)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -36,25 +35,15 @@ func (q *request) typeView(last bool) object {
 	return view
 }
 
-// listTypes answers types: the one there is, if the query selects it. Clients
-// ask for is_public None, which is any (cinder/api/v3/types.py _get_volume_types).
+// listTypes answers types: the one there is, if the query selects it.
 func (s *server) listTypes(q *request) (int, any, error) {
-	query := q.URL.Query()
-	public, sound := parseBool(query.Get("is_public"))
-	if query.Has("is_public") && !sound && !strings.EqualFold(query.Get("is_public"), "none") {
-		return 0, nil, badRequest("Invalid is_public filter [%s]", clip(query.Get("is_public")))
-	}
-	types := []string{volumeTypeID}
-	if sound && !public && q.caller.Admin {
-		types = nil
-	}
 	t := table[string]{
 		key: "volume_types", linksKey: "volume_type_links", collection: "types", resource: "Volume type",
 		tenant: append([]string{"name", "description"}, tenantFilters("volume_type")...),
-		judged: []string{"is_public"}, column: typeColumn, times: func(string, string) (time.Time, bool) { return time.Time{}, false },
+		column: typeColumn, times: func(string, string) (time.Time, bool) { return time.Time{}, false },
 		view: func(string) object { return q.typeView(true) },
 	}
-	return t.list(q, func(bool) ([]string, error) { return types, nil })
+	return t.list(q, func(bool) ([]string, error) { return []string{volumeTypeID}, nil })
 }
 
 func typeColumn(_, name string) (string, bool) {

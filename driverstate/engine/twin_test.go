@@ -109,8 +109,11 @@ func (l *twinLab) twin(id string, edit map[string]any) string {
 	for key, value := range edit {
 		all[key] = value
 	}
+	all["project_id"], all["user_id"] = "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"
 	l.ask(http.StatusCreated, "POST", "backups/import_record", l.record(id, all))
 	l.until(fresh, "available")
+	shown := l.ask(http.StatusOK, "GET", "backups/"+fresh, nil)["backup"].(map[string]any)
+	require.Equal(l.t, project, shown["os-backup-project-attr:project_id"], "a twin is the importer's")
 	return fresh
 }
 

@@ -41,8 +41,8 @@ func (m *Manager) ExportRecord(ctx context.Context, c driverstate.Caller, id str
 // ImportRecord checks a record wholly, creates its row and accepts the look at
 // the store that makes it available; admin only. The row keeps the owner that
 // the record names, if its ids can be Keystone's: a rebuilt cloud gets its
-// backups back under their projects. Otherwise, and always in Cinder, the
-// importer owns it.
+// backups back under their projects. Otherwise, for a record under a new id
+// (onStore), and always in Cinder, the importer owns it.
 func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error) {
 	if err := allow(c, "backup:backup-import"); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*d
 				"the record names service %q inside and %q beside it", b.Service, r.BackupService))
 		}
 	}
-	if !keystoneID.MatchString(b.ProjectID) || !keystoneID.MatchString(b.UserID) {
+	if b.StoredID() != b.ID || !keystoneID.MatchString(b.ProjectID) || !keystoneID.MatchString(b.UserID) {
 		b.ProjectID, b.UserID = c.ProjectID, c.UserID
 	}
 	b.Service, b.Host, b.AvailabilityZone = class, m.cfg.Host, m.cfg.AvailabilityZone

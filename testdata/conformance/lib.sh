@@ -10,7 +10,7 @@ root=$(cd "$here/../.." && pwd)
 dir=${CONFORMANCE_DIR:-/tmp/cinder-go-conformance} # of processes and logs from here on
 base=${CONFORMANCE_BASE:-27100}
 export CONFORMANCE_DIR=$dir CONFORMANCE_BASE=$base
-engine_port=$((base + 1)) noauth_port=$((base + 2))
+engine_port=$((base + 1)) engine_noauth_port=$((base + 2))
 region=${CONFORMANCE_REGION:-conformance} # the engine's, in the catalogue
 export OS_AUTH_URL=$CLOUD_AUTH_URL OS_USERNAME=admin OS_PASSWORD=admin OS_PROJECT_NAME=admin OS_USER_DOMAIN_ID=default \
   OS_PROJECT_DOMAIN_ID=default OS_IDENTITY_API_VERSION=3
