@@ -74,7 +74,8 @@ func cleanupFilter(body map[string]any) (driverstate.CleanupFilter, error) {
 	}
 	if v := given(body, "resource_type"); v != nil {
 		kind := title(strings.ToLower(*v))
-		if kind != "Volume" && kind != "Snapshot" {
+		// Backups are ours: Cinder has no cleanup of them.
+		if kind != "Volume" && kind != "Snapshot" && kind != "Backup" {
 			return f, invalidInput("Resource type %s not valid, must be Snapshot or Volume", kind)
 		}
 		f.ResourceType = &kind

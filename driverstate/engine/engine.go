@@ -102,6 +102,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		Notify: publisher(notifier, c.Logger), JobDone: countJobs(counts),
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,
+		AutoCleanup: c.AutoCleanup, AutoCleanupChecks: c.AutoCleanupChecks,
 		Jobs: c.Jobs,
 	})
 	if err != nil {

@@ -85,8 +85,7 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 	return err
 }
 
-// handOver is how long a member whose driver is down keeps a job of the
-// cluster before it leaves it to the others, so that it does not take it again
+// handOver is how long a member that can do no work keeps a job of the cluster before it leaves it to the others, so that it does not take it again
 // at once for ever.
 const handOver = time.Second
 
@@ -102,20 +101,14 @@ func (m *Manager) admit(ctx context.Context, j db.Job) bool {
 		m.mu.Unlock()
 		shared := m.cfg.Cluster != "" && j.Queue != m.cfg.Host
 		others := false
-		if shared && !ready && !fenced {
+		if shared && (!ready || fenced) {
 			others = m.requireUp(ctx) == nil
 		}
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, others && time.Since(begun) >= handOver:
 			return false
-		case fenced:
-		case ready:
-			return true
-		case others:
-			if time.Since(begun) >= handOver {
-				return false
-			}
-		case everUp:
+		case others, fenced:
+		case ready, everUp:
 			return true
 		}
 		timer := time.NewTimer(m.cfg.WatchInterval)
