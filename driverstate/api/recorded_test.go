@@ -86,9 +86,17 @@ func recorded(t *testing.T) map[string]exchange {
 	return all
 }
 
+// better are answers of Cinder that ours differ from on purpose, by message:
+// what is answered instead.
+var better = map[string]int{
+	// Cinder cleans up no backups; ours are.
+	"Invalid input received: Resource type Backup not valid, must be Snapshot or Volume": http.StatusAccepted,
+}
+
 func TestAnswersAreThoseOfCinder(t *testing.T) {
 	for name, e := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
+			instead := better[e.Message]
 			owner := ""
 			if parts := strings.Split(e.Path, "/"); len(parts) > 2 {
 				owner = parts[2]
@@ -101,6 +109,10 @@ func TestAnswersAreThoseOfCinder(t *testing.T) {
 				method: e.Method, path: e.Path, version: e.Version, body: e.Body,
 				header: map[string]string{"X-Auth-Token": e.As},
 			})
+			if instead != 0 {
+				assert.Equal(t, instead, r.StatusCode)
+				return
+			}
 			assert.Equal(t, e.Status, r.StatusCode)
 			assert.Equal(t, jsonType, r.Header.Get("Content-Type"))
 			assert.Equal(t, "volume "+e.Version, r.Header.Get("OpenStack-API-Version"))

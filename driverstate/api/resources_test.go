@@ -229,6 +229,7 @@ func TestCleanupFilter(t *testing.T) {
 		`{"service_id":null}`: {},
 		`{"disabled":"t"}`:    {Disabled: &disabled},
 		`{"host":"h@b","cluster_name":"c","binary":"cinder-volume"}`:    {Host: str("h@b"), ClusterName: str("c"), Binary: &binary},
+		`{"resource_type":"backup"}`:                                    {ResourceType: str("Backup")},
 		`{"resource_type":"snapShot","resource_id":"` + volumeID + `"}`: {ResourceType: str("Snapshot"), ResourceID: str(volumeID)},
 	} {
 		f := &fake{}
@@ -239,7 +240,7 @@ func TestCleanupFilter(t *testing.T) {
 	}
 	for _, body := range []string{
 		`{"is_up":null}`, `{"is_up":1}`, `{"binary":null}`, `{"host":""}`, `{"host":"a b"}`, `{"service_id":"x"}`, `{"service_id":1.5}`,
-		`{"service_id":"123456789012"}`, `{"resource_id":"x"}`, `{"resource_type":"Backup"}`, `{"disabled":"T"}`, `[]`, `null`,
+		`{"service_id":"123456789012"}`, `{"resource_id":"x"}`, `{"resource_type":"Share"}`, `{"disabled":"T"}`, `[]`, `null`,
 	} {
 		r := send(t, serve(&fake{}), ask{method: "POST", path: v3 + "/workers/cleanup", version: "3.24", body: body})
 		assert.Equal(t, http.StatusBadRequest, r.StatusCode, body)
