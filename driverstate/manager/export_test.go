@@ -2,3 +2,16 @@ package manager
 
 // Fenced reports whether m lets no work begin, for tests.
 func (m *Manager) Fenced() bool { return m.isFenced() }
+
+// SetUp reports whether the driver is set up, for tests.
+func (m *Manager) SetUp() bool { return m.isReady() }
+
+// Running counts the jobs at work, for tests.
+func (m *Manager) Running() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, of := range m.tasks {
+		n += len(of)
+	}
+	return n
+}

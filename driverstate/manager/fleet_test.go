@@ -218,7 +218,7 @@ func (f *fleet) all() {
 }
 
 // up reports whether the driver of this member is set up.
-func (m *member) up() bool { return m.State().Ready }
+func (m *member) up() bool { return m.SetUp() }
 
 func sorted(list []string) []string {
 	slices.Sort(list)

@@ -50,7 +50,7 @@ func TestADeadMembersBackupIsEndedByAnother(t *testing.T) {
 		f.noEntry()
 
 		wake()
-		require.Eventually(t, func() bool { return a.State().Running == 0 }, wait, tick)
+		require.Eventually(t, func() bool { return a.Running() == 0 }, wait, tick)
 		assert.Equal(t, driverstate.StatusError, b.row(row.ID).Status, "who wakes too late writes nothing")
 		assert.Empty(t, a.notified("backup.create.end", row.ID))
 		assert.Empty(t, b.objects(row.ID), "and leaves nothing that nobody owns")
@@ -108,7 +108,7 @@ func TestADeadMembersRestoreAndDeleteAndTheRestAreEnded(t *testing.T) {
 		for _, p := range []string{atRestore, atDelete, atInspect} {
 			a.driver.open(p)
 		}
-		require.Eventually(t, func() bool { return a.State().Running == 0 }, wait, tick)
+		require.Eventually(t, func() bool { return a.Running() == 0 }, wait, tick)
 		assert.Equal(t, driverstate.VolumeErrorRestoring, b.volume(v.ID).Status)
 		assert.Empty(t, a.notified("backup.delete.end", deleting.ID), "nothing is done twice")
 	})
@@ -128,7 +128,7 @@ func TestWorkThatADeadMemberHadNotBegunIsDoneByAnother(t *testing.T) {
 			require.NoError(t, tx.WorkerCreate(t.Context(), &driverstate.Worker{ResourceType: "Backup", ResourceID: row.ID, Status: "deleting"}))
 			return tx.JobInsert(t.Context(), &db.Job{Kind: db.JobDelete, Queue: "cluster blue", BackupID: row.ID, Args: []byte(`{}`)})
 		}))
-		require.Eventually(t, func() bool { return a.State().Running == 1 }, wait, tick)
+		require.Eventually(t, func() bool { return a.Running() == 1 }, wait, tick)
 		a.link.silent.Store(true)
 		f.pass()
 		b := f.start("h2", blue)
@@ -138,7 +138,7 @@ func TestWorkThatADeadMemberHadNotBegunIsDoneByAnother(t *testing.T) {
 		f.noEntry()
 		a.link.mu.Unlock()
 		a.link.silent.Store(false)
-		require.Eventually(t, func() bool { return a.State().Running == 0 && !a.Fenced() }, wait, tick)
+		require.Eventually(t, func() bool { return a.Running() == 0 && !a.Fenced() }, wait, tick)
 		assert.Empty(t, a.notified("backup.delete.start", row.ID))
 	})
 }
@@ -165,7 +165,7 @@ func TestAutomaticCleanupOfADeadMember(t *testing.T) {
 		}
 		f.noEntry()
 		wake()
-		require.Eventually(t, func() bool { return a.State().Running == 0 && !a.Fenced() }, wait, tick)
+		require.Eventually(t, func() bool { return a.Running() == 0 && !a.Fenced() }, wait, tick)
 	})
 }
 
@@ -192,7 +192,7 @@ func TestAMemberThatIsNotHeardOfStopsItsWork(t *testing.T) {
 		running.wait(t)
 		a.link.silent.Store(true)
 		f.pass()
-		require.Eventually(t, func() bool { return a.Fenced() && a.State().Running == 0 }, wait, tick)
+		require.Eventually(t, func() bool { return a.Fenced() && a.Running() == 0 }, wait, tick)
 		assert.Equal(t, driverstate.StatusRestoring, a.row(row.ID).Status, "it writes nothing while others may")
 		a.driver.open(atRestore)
 
@@ -294,7 +294,7 @@ func TestCleanupOfOneBackup(t *testing.T) {
 			return func() {
 				require.NoError(t, a.DeleteBackup(t.Context(), admin, one.ID, false))
 				require.NoError(t, a.DeleteBackup(t.Context(), admin, another.ID, false))
-				require.Eventually(t, func() bool { return a.State().Running == 2 }, wait, tick)
+				require.Eventually(t, func() bool { return a.Running() == 2 }, wait, tick)
 			}
 		})
 		require.Eventually(t, func() bool {

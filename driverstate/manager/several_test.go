@@ -78,7 +78,7 @@ func TestResetStopsTheWorkOfAnotherMember(t *testing.T) {
 		require.NoError(t, other.ResetBackupStatus(t.Context(), admin, row.ID, driverstate.StatusError))
 		assert.Equal(t, driverstate.VolumeAvailable, a.volume(v.ID).Status)
 		f.noEntry()
-		require.Eventually(t, func() bool { return a.State().Running+b.State().Running == 0 }, wait, tick)
+		require.Eventually(t, func() bool { return a.Running()+b.Running() == 0 }, wait, tick)
 		assert.Equal(t, driverstate.StatusError, a.row(row.ID).Status)
 		assert.Empty(t, append(a.notified("backup.create.end", row.ID), b.notified("backup.create.end", row.ID)...))
 	})
