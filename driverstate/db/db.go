@@ -195,6 +195,8 @@ type Tx interface {
 	Verifications
 	// JobInsert queues j; it becomes visible to workers on commit.
 	JobInsert(ctx context.Context, j *Job) error
+	// JobsPrune removes jobs that were finished long ago.
+	JobsPrune(ctx context.Context) error
 	// JobsOf returns the unfinished jobs of a backup, oldest first.
 	JobsOf(ctx context.Context, backupID string) ([]JobState, error)
 	// JobsRunBy returns the unfinished jobs that runner is running, or ran

@@ -98,7 +98,7 @@ func (t *Jobs[T]) JobInsert(ctx context.Context, j *db.Job) error {
 	j.ID = done.Job.ID
 	t.Queued = append(t.Queued, queue)
 	if j.ID%pruneEvery == 0 {
-		return t.prune(ctx)
+		return t.JobsPrune(ctx)
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (t *Jobs[T]) JobsDiscardUnfinished(ctx context.Context, queue string) (int,
 	if err != nil {
 		return 0, fmt.Errorf("discarding the jobs of %s: %w", queue, err)
 	}
-	return int(n), t.prune(ctx)
+	return int(n), t.JobsPrune(ctx)
 }
 
 func (t *Jobs[T]) discard(ctx context.Context, which string, arg any) (int64, error) {
@@ -172,8 +172,8 @@ func (t *Jobs[T]) discard(ctx context.Context, which string, arg any) (int64, er
 		" WHERE "+which+" AND "+unfinished, arg)
 }
 
-// prune does what River's leader would, were there one.
-func (t *Jobs[T]) prune(ctx context.Context) error {
+// JobsPrune does what River's leader would, were there one.
+func (t *Jobs[T]) JobsPrune(ctx context.Context) error {
 	_, err := t.Q.Exec(ctx, "DELETE FROM river_job WHERE state IN ('cancelled', 'completed', 'discarded') AND finalized_at < "+t.Dialect.Old)
 	if err != nil {
 		return fmt.Errorf("removing old jobs: %w", err)
