@@ -73,7 +73,8 @@ func TestWrongUsageIsExitTwoBeforeAnythingIsCalled(t *testing.T) {
 		{"serve to the world", append([]string{"serve", "--listen", "0.0.0.0:8776"}, onStore...), "--allow-remote-noauth"},
 		{"serve by name", append([]string{"serve", "--listen", "example.org:8776"}, onStore...), "--allow-remote-noauth"},
 		{"serve on no port", append([]string{"serve", "--listen", "127.0.0.1"}, onStore...), "not ADDRESS:PORT"},
-		{"serve with keystone", append([]string{"serve", "--auth", "keystone"}, onStore...), "only noauth"},
+		{"serve with keystone nowhere", append([]string{"serve", "--auth", "keystone"}, onStore...), "authentication URL is missing"},
+		{"serve with an unknown kind", append([]string{"serve", "--auth", "ldap"}, onStore...), "noauth"},
 		{"no shell", []string{"completion", "tcsh"}, "no completion"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,14 +67,20 @@ func (a *authority) issue(cert, key string) int64 {
 	return a.serial
 }
 
-// hello returns what one new connection sees of the server.
-func (a *authority) hello(base string, edit func(*tls.Config)) (*tls.ConnectionState, string, error) {
+// pool trusts it alone.
+func (a *authority) pool() *x509.CertPool {
 	a.t.Helper()
 	pool := x509.NewCertPool()
 	raw, err := os.ReadFile(a.file)
 	require.NoError(a.t, err)
 	require.True(a.t, pool.AppendCertsFromPEM(raw))
-	config := &tls.Config{RootCAs: pool}
+	return pool
+}
+
+// hello returns what one new connection sees of the server.
+func (a *authority) hello(base string, edit func(*tls.Config)) (*tls.ConnectionState, string, error) {
+	a.t.Helper()
+	config := &tls.Config{RootCAs: a.pool()}
 	if edit != nil {
 		edit(config)
 	}
@@ -138,8 +145,7 @@ func TestServeMayAskForAClientsCertificate(t *testing.T) {
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	a.issue(cert, key)
 	base, _ := startServer(t, "--store", "posix://"+t.TempDir(), "--state-dir", t.TempDir(), "--tls-cert", cert, "--tls-key", key, "--tls-client-ca", a.file)
-	_, _, err := a.hello(base, nil)
-	require.ErrorContains(t, err, "certificate required")
+	require.ErrorContains(t, a.greet(base, nil), "certificate required")
 	with := func(signer *authority) func(*tls.Config) {
 		own := t.TempDir()
 		signer.issue(filepath.Join(own, "c.pem"), filepath.Join(own, "k.pem"))
@@ -150,10 +156,26 @@ func TestServeMayAskForAClientsCertificate(t *testing.T) {
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 		}
 	}
-	_, _, err = a.hello(base, with(a))
+	_, _, err := a.hello(base, with(a))
 	require.NoError(t, err)
-	_, _, err = a.hello(base, with(newAuthority(t)))
-	require.ErrorContains(t, err, "unknown certificate authority")
+	require.ErrorContains(t, a.greet(base, with(newAuthority(t))), "unknown certificate authority")
+}
+
+// greet connects, and returns what the server says of it before it is asked
+// anything. A request could fail first, because nobody reads it.
+func (a *authority) greet(base string, edit func(*tls.Config)) error {
+	a.t.Helper()
+	c := &tls.Config{RootCAs: a.pool()}
+	if edit != nil {
+		edit(c)
+	}
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(base, "https://"), c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Read(make([]byte, 1))
+	return err
 }
 
 func TestServeRefusesFilesThatDoNotFit(t *testing.T) {
