@@ -67,6 +67,14 @@ func (s *side) verdict(method, path, body string) string {
 	return fmt.Sprint(status)
 }
 
+// clean removes something from the cloud at the end; an engine goes with all
+// that it has.
+func (s *side) clean(remove func()) {
+	if s.base == s.c.vars["CLOUD_API"] {
+		s.t.Cleanup(remove)
+	}
+}
+
 // make has a volume and a backup of it made, and returns their ids.
 func (s *side) make(user, project string) (volume, backup string) {
 	s.t.Helper()
@@ -84,7 +92,7 @@ func (s *side) make(user, project string) (volume, backup string) {
 	}
 	volume = create("volumes", "volume", `{"volume":{"size":1,"name":"policy"}}`, "available")
 	backup = create("backups", "backup", `{"backup":{"volume_id":"`+volume+`","name":"policy"}}`, "available")
-	s.t.Cleanup(func() {
+	s.clean(func() {
 		s.ask("admin", project, "DELETE", "backups/"+backup, "")
 		eventually(time.Minute, func() bool {
 			status, _ := s.ask("admin", project, "GET", "backups/"+backup, "")
@@ -95,12 +103,30 @@ func (s *side) make(user, project string) (volume, backup string) {
 	return volume, backup
 }
 
+// snapshot has a snapshot of the admin's volume made, and returns its id.
+func (s *side) snapshot(volume string) string {
+	s.t.Helper()
+	status, text := s.ask("admin", "CLOUD_ADMIN_PROJECT", "POST", "snapshots", `{"snapshot":{"volume_id":"`+volume+`","name":"policy"}}`)
+	require.Equal(s.t, http.StatusAccepted, status, text)
+	var made map[string]cloudObject
+	require.NoError(s.t, json.Unmarshal([]byte(text), &made))
+	path := "snapshots/" + made["snapshot"].ID
+	s.clean(func() {
+		eventually(time.Minute, func() bool { // it may still be made
+			status, _ := s.ask("admin", "CLOUD_ADMIN_PROJECT", "DELETE", path, "")
+			return status == http.StatusNotFound
+		})
+	})
+	return made["snapshot"].ID
+}
+
 // prepare makes what the requests are about: of demo, and of somebody else.
 func (s *side) prepare() {
 	s.t.Helper()
 	volume, backup := s.make("demo", "CLOUD_DEMO_PROJECT")
 	otherVolume, otherBackup := s.make("admin", "CLOUD_ADMIN_PROJECT")
-	pairs := []string{"{volume}", volume, "{backup}", backup, "{other volume}", otherVolume, "{other backup}", otherBackup,
+	otherSnapshot := s.snapshot(otherVolume)
+	pairs := []string{"{volume}", volume, "{backup}", backup, "{other volume}", otherVolume, "{other backup}", otherBackup, "{other snapshot}", otherSnapshot,
 		"{demo}", s.c.vars["CLOUD_DEMO_PROJECT"], "{admin}", s.c.vars["CLOUD_ADMIN_PROJECT"], "{absent}", "11111111-2222-4333-8444-555555555555"}
 	s.ids = strings.NewReplacer(pairs...)
 	for i := 0; i < len(pairs); i += 2 {
@@ -172,6 +198,53 @@ var tenantRequests = []struct{ method, path, body string }{
 	{"GET", "extensions", ""},
 	{"GET", "os-availability-zone", ""},
 	{"GET", "{admin}/backups", ""},
+
+	{"GET", "volumes/summary", ""},
+	{"PUT", "volumes/{other volume}", `{"volume":{"name":"x"}}`},
+	{"GET", "volumes/{volume}/metadata", ""},
+	{"GET", "volumes/{other volume}/metadata", ""},
+	{"PUT", "volumes/{other volume}/metadata", `{"metadata":{"a":"b"}}`},
+	{"POST", "volumes/{other volume}/metadata", `{"metadata":{"a":"b"}}`},
+	{"GET", "volumes/{other volume}/metadata/a", ""},
+	{"DELETE", "volumes/{other volume}/metadata/a", ""},
+	{"POST", "volumes/{other volume}/action", `{"os-extend":{"new_size":2}}`},
+	{"POST", "volumes/{other volume}/action", `{"os-update_readonly_flag":{"readonly":true}}`},
+	{"POST", "snapshots", `{"snapshot":{"volume_id":"{other volume}"}}`},
+	{"GET", "snapshots/{other snapshot}", ""},
+	{"PUT", "snapshots/{other snapshot}", `{"snapshot":{"name":"x"}}`},
+	{"DELETE", "snapshots/{other snapshot}", ""},
+	{"GET", "snapshots/{other snapshot}/metadata", ""},
+	{"PUT", "snapshots/{other snapshot}/metadata", `{"metadata":{"a":"b"}}`},
+	{"POST", "snapshots/{other snapshot}/metadata", `{"metadata":{"a":"b"}}`},
+	{"POST", "snapshots/{other snapshot}/action", `{"os-reset_status":{"status":"error"}}`},
+	{"POST", "snapshots/{other snapshot}/action", `{"os-force_delete":{}}`},
+	{"POST", "backups", `{"backup":{"volume_id":"{volume}","snapshot_id":"{other snapshot}"}}`},
+	{"PUT", "os-quota-sets/{demo}", `{"quota_set":{"volumes":1000}}`},
+	{"PUT", "os-quota-sets/{admin}", `{"quota_set":{"volumes":1}}`},
+	{"DELETE", "os-quota-sets/{demo}", ""},
+	{"GET", "os-quota-sets/{demo}/defaults", ""},
+	{"GET", "os-quota-sets/{admin}/defaults", ""},
+	{"GET", "os-quota-class-sets/default", ""},
+	{"PUT", "os-quota-class-sets/default", `{"quota_class_set":{"volumes":1}}`},
+	{"GET", "scheduler-stats/get_pools", ""},
+	{"GET", "os-hosts", ""},
+	{"GET", "os-hosts/x", ""},
+	{"POST", "types", `{"volume_type":{"name":"x"}}`},
+	{"GET", "types/{absent}/encryption", ""},
+	{"GET", "qos-specs", ""},
+	{"POST", "qos-specs", `{"qos_specs":{"name":"x"}}`},
+	{"GET", "group_types", ""},
+	{"POST", "group_types", `{"group_type":{"name":"x"}}`},
+	{"GET", "groups", ""},
+	{"GET", "group_snapshots", ""},
+	{"GET", "os-volume-transfer", ""},
+	{"GET", "volume-transfers/detail", ""},
+	{"GET", "volume-transfers/{absent}", ""},
+	{"GET", "attachments", ""},
+	{"GET", "attachments/{absent}", ""},
+	{"GET", "resource_filters", ""},
+	{"GET", "extensions/backups", ""},
+	{"GET", "os-availability-zone/detail", ""},
 
 	{"POST", "volumes", `{"volume":{"size":1,"name":"policy-two"}}`},
 	{"PUT", "backups/{backup}", `{"backup":{"name":"policy-renamed"}}`},

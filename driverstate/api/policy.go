@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -24,9 +25,9 @@ type policy struct {
 }
 
 // policies are the rules of the routes, and of the actions behind their name.
-// That an admin is needed is the manager's to say, after it has looked whether
-// the thing is there; so it is in Cinder. A route that stands not here is for
-// admins.
+// That an admin is needed for one backup, volume or snapshot is the manager's
+// to say, after it has looked whether the thing is there; so it is in Cinder.
+// A route that stands not here is for admins.
 var policies = merged(backupPolicies, neighbourPolicies)
 
 func merged(maps ...map[string]policy) map[string]policy {
@@ -73,6 +74,9 @@ var backupPolicies = map[string]policy{
 	"DELETE messages/{id}": {"message:delete", forMembers},
 }
 
+// aboutOne are the paths of things that a caller may not see.
+var aboutOne = regexp.MustCompile(`^(?:backups|volumes|snapshots)/\{id\}`)
+
 // permitted refuses what the caller's role leaves out.
 func (q *request) permitted(rt route) *fault {
 	if q.caller.Admin {
@@ -85,6 +89,8 @@ func (q *request) permitted(rt route) *fault {
 	switch {
 	case !known:
 		return refused(rt.method + " " + rt.path)
+	case p.who == forAdmins && !aboutOne.MatchString(rt.path):
+		return refused(p.rule)
 	case p.who == forReaders && q.caller.Limit == driverstate.NoRole,
 		p.who == forMembers && q.caller.Limit != driverstate.NoLimit:
 		return refused(p.rule)
