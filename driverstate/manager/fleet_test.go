@@ -202,18 +202,9 @@ func (f *fleet) only(m *member) {
 	f.t.Helper()
 	for _, o := range f.made {
 		if o != m {
-			o.driver.fail(atSetup, errors.New(fmt.Sprintf("%s is not to work", o.conf.Host)))
+			o.driver.fail(atSetup, fmt.Errorf("%s is not to work", o.conf.Host))
 			require.Eventually(f.t, func() bool { return !o.up() && o.service0().Reason != "" }, wait, tick)
 		}
-	}
-}
-
-// all lets everyone take work again.
-func (f *fleet) all() {
-	f.t.Helper()
-	for _, o := range f.made {
-		o.driver.fail(atSetup, nil)
-		require.Eventually(f.t, o.up, wait, tick)
 	}
 }
 

@@ -167,6 +167,7 @@ func TestASnapshotIsACopyAndShowsWhatCindersDoes(t *testing.T) {
 	assert.Equal(t, http.StatusAccepted, status)
 	status, answer = l.ask("tenant", "GET", "snapshots/"+s.ID, "")
 	assert.Equal(t, http.StatusNotFound, status)
+	assert.Equal(t, "Snapshot "+s.ID+" could not be found.", answer["itemNotFound"].(map[string]any)["message"])
 	assert.Equal(t, []string{filepath.Base(v.Path)}, l.files())
 }
 
