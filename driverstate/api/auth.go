@@ -24,16 +24,13 @@ type NoAuth struct{}
 func (NoAuth) Authenticate(w http.ResponseWriter, r *http.Request) (driverstate.Caller, bool) {
 	token := r.Header.Get("X-Auth-Token")
 	if token == "" {
-		token = r.Header.Get("X-Storage-Token")
-	}
-	if token == "" {
 		h := w.Header()
 		h.Set("X-Auth-Token", cmp.Or(r.Header.Get("X-Auth-User"), "admin")+":"+cmp.Or(r.Header.Get("X-Auth-Project-Id"), "admin"))
 		scheme := "http"
 		if r.TLS != nil {
 			scheme = "https"
 		}
-		h.Set("X-Server-Management-Url", strings.TrimRight(scheme+"://"+r.Host+r.URL.EscapedPath(), "/"))
+		h.Set("X-Server-Management-Url", strings.TrimRight(scheme+"://"+r.Host+r.URL.RequestURI(), "/"))
 		h.Set("Content-Type", "text/plain; charset=UTF-8")
 		w.WriteHeader(http.StatusNoContent)
 		return driverstate.Caller{}, false

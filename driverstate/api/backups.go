@@ -23,6 +23,9 @@ func (q *request) backupList(collection string, view func(*driverstate.Backup) o
 	if err != nil {
 		return 0, nil, err
 	}
+	if p.noMarker {
+		return 0, nil, newFault(http.StatusNotFound, "Backup  could not be found.")
+	}
 	var rows []*driverstate.Backup
 	if p.limit > 0 { // a zero Limit would be none
 		if rows, err = q.srv.ops.Backups(q.Context(), q.caller, f); err != nil {

@@ -33,9 +33,9 @@ func (q *request) readBody(w http.ResponseWriter, rule bodyRule) error {
 	case len(raw) == 0 && rule == optionalBody:
 		q.body = map[string]any{}
 		return nil
-	case (len(raw) == 0 || kind == "") && rule == actionBody:
+	case len(raw) == 0 && rule == actionBody:
 		return noAction
-	case len(raw) == 0 || kind == "":
+	case len(raw) == 0:
 		return malformed
 	}
 	switch media, _, _ := mime.ParseMediaType(kind); media {

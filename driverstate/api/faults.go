@@ -172,13 +172,13 @@ func unrouted(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "<html>\n <head>\n  <title>404 Not Found</title>\n </head>\n <body>\n  <h1>404 Not Found</h1>\n"+
 			"  The resource could not be found.<br /><br />\n\n\n\n </body>\n</html>")
 	case formJSON:
-		h.Set("Content-Type", "application/json; charset=UTF-8")
+		h.Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(w, `{"message": "The resource could not be found.<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}`)
 	default:
 		h.Set("Content-Type", "text/plain; charset=UTF-8")
 		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, "404 Not Found\n\nThe resource could not be found.\n\n   \n")
+		fmt.Fprint(w, "404 Not Found\n\nThe resource could not be found.\n\n   ")
 	}
 }
 

@@ -35,7 +35,7 @@ func TestListAsksForWhatTheQuerySays(t *testing.T) {
 		}},
 		"the last of a key": {"status=a&status=b", "3.0", func(f *driverstate.BackupFilter) { f.Columns["status"] = "b" }},
 		"like":              {"name~=p-&host~=h", "3.31", func(f *driverstate.BackupFilter) { f.Like = map[string]string{"display_name": "p-", "host": "h"} }},
-		"like too early":    {"name~=p-", "3.30", func(f *driverstate.BackupFilter) { f.Columns["name~"] = "p-" }},
+		"like, early":       {"name~=p-", "3.30", func(f *driverstate.BackupFilter) { f.Like["display_name"] = "p-" }},
 		"count too early":   {"with_count=true", "3.44", func(f *driverstate.BackupFilter) { f.Columns["with_count"] = "true" }},
 		"sort": {"sort=size:asc,display_name", "3.0", func(f *driverstate.BackupFilter) {
 			f.Sort = []driverstate.SortKey{{Column: "size", Ascending: true}, {Column: "display_name"}}
@@ -93,7 +93,7 @@ func TestTenantFiltersByThreeColumns(t *testing.T) {
 	assert.Equal(t, map[string]string{"display_name": "n"}, f.filter.Columns, "others are dropped")
 	assert.Equal(t, project, f.filter.ProjectID)
 	_, message := fault(t, send(t, h, ask{path: v3 + "/backups?name=n&parent_id=p&host=h&all_tenants=1", version: "3.31"}))
-	assert.Equal(t, "Invalid filters host,parent_id are found in query options.", message)
+	assert.Equal(t, "Invalid filters parent_id,host are found in query options.", message)
 	_, message = fault(t, send(t, h, ask{path: v3 + "/backups?name~=n", version: "3.34"}))
 	assert.Equal(t, "Invalid filters name~ are found in query options.", message)
 }

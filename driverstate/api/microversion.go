@@ -78,7 +78,7 @@ func (s *server) negotiate(w http.ResponseWriter, q *request) bool {
 		return false
 	}
 	if v.before(minVersion) || s.cfg.MaxVersion.before(v) {
-		if v.Major == minVersion.Major {
+		if !v.before(minVersion) {
 			s.tellVersion(w, v)
 		}
 		s.answerFault(w, newFault(http.StatusNotAcceptable, fmt.Sprintf(
@@ -97,12 +97,12 @@ func (s *server) tellVersion(w http.ResponseWriter, v Microversion) {
 
 // discover answers / and /v3/: the one version there is.
 func (s *server) discover(w http.ResponseWriter, q *request, id string, status int) {
-	if q.Method != http.MethodGet {
-		unrouted(w, q.Request)
-		return
-	}
 	w.Header().Set("X-Compute-Request-Id", id)
 	if !s.negotiate(w, q) {
+		return
+	}
+	if q.Method != http.MethodGet {
+		s.answerFault(w, newFault(http.StatusBadRequest, ""))
 		return
 	}
 	s.answer(w, status, object{{"versions", []object{{
@@ -113,7 +113,7 @@ func (s *server) discover(w http.ResponseWriter, q *request, id string, status i
 		{"updated", "2023-08-31T00:00:00Z"},
 		{"links", []object{
 			{{"rel", "describedby"}, {"type", "text/html"}, {"href", "https://docs.openstack.org/"}},
-			{{"rel", "self"}, {"href", s.base(q.Request) + "/v3/"}},
+			{{"rel", "self"}, {"href", s.asked(q.Request) + "/v3/"}},
 		}},
 		{"media-types", []object{{
 			{"base", "application/json"},

@@ -94,7 +94,7 @@ func TestMicroversions(t *testing.T) {
 func TestUnroutedIs404InTheFormThatAcceptAsksFor(t *testing.T) {
 	h := serve(&fake{})
 	for accept, want := range map[string]struct{ kind, begins string }{
-		"":                                {"text/plain", "404 Not Found\n\nThe resource could not be found.\n\n   \n"},
+		"":                                {"text/plain", "404 Not Found\n\nThe resource could not be found.\n\n   "},
 		"application/xml":                 {"text/plain", "404 Not Found\n"},
 		"*/*":                             {"text/html", "<html>\n <head>\n  <title>404 Not Found</title>"},
 		"text/html":                       {"text/html", "<html>"},
@@ -191,7 +191,7 @@ func TestBodiesThatAreNone(t *testing.T) {
 		message          string
 	}{
 		"no body":              {restore, "", "", 400, "Malformed request body"},
-		"no type":              {restore, "", "{}", 400, "Malformed request body"},
+		"no type":              {restore, "", "{}", 415, "Unsupported Content-Type"},
 		"no JSON":              {restore, jsonType, "{", 400, "Malformed request body"},
 		"two documents":        {restore, jsonType, "{} {}", 400, "Malformed request body"},
 		"more after it":        {restore, jsonType, `{"restore":{}} ]`, 400, "Malformed request body"},
@@ -210,7 +210,7 @@ func TestBodiesThatAreNone(t *testing.T) {
 		"reset without status": {action, jsonType, `{"os-reset_status":{}}`, 400, "Invalid input for field/attribute os-reset_status. Value: {}. 'status' is a required property"},
 		"the proposal's word":  {action, jsonType, `{"backup-reset_status":{}}`, 400, "There is no such action: backup-reset_status. Verify the request body and Content-Type header and try again."},
 		"cleanup without body": {cleanup, "", "", 202, ""},
-		"cleanup without type": {cleanup, "", `{"host":"a"}`, 400, "Malformed request body"},
+		"cleanup without type": {cleanup, "", `{"host":"a"}`, 415, "Unsupported Content-Type"},
 		"too long":             {restore, jsonType, `{"restore":"` + strings.Repeat("x", 3<<20) + `"}`, 413, "Request is too large."},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,6 +18,7 @@ const maxOffset = 1<<31 - 1
 // page is what a list asks for besides filters.
 type page struct {
 	marker        string
+	noMarker      bool // a marker that is empty: there is no such item
 	limit, offset int
 	sort          []driverstate.SortKey
 	count         bool
@@ -50,7 +50,10 @@ func (q *request) readPage() (page, error) {
 	if p.limit, err = q.readLimit(p.filters); err != nil {
 		return p, err
 	}
-	p.marker, _ = take(p.filters, "marker")
+	marker, marked := take(p.filters, "marker")
+	if p.marker = marker; marked && marker == "" {
+		p.noMarker = true
+	}
 	if p.offset, err = readOffset(p.filters); err != nil {
 		return p, err
 	}
@@ -158,7 +161,7 @@ func (q *request) checkFilters(filters map[string]string, tenant []string) error
 // them.
 func (q *request) heldTo(filters map[string]string, allowed []string) error {
 	var wrong []string
-	for _, key := range slices.Sorted(maps.Keys(filters)) {
+	for _, key := range q.askedOrder(filters) {
 		if !slices.Contains(allowed, key) {
 			wrong = append(wrong, key)
 			delete(filters, key)
@@ -168,6 +171,19 @@ func (q *request) heldTo(filters map[string]string, allowed []string) error {
 		return badRequest("Invalid filters %s are found in query options.", strings.Join(wrong, ","))
 	}
 	return nil
+}
+
+// askedOrder are the names of filters as the query has them.
+func (q *request) askedOrder(filters map[string]string) []string {
+	var names []string
+	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
+		escaped, _, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(escaped)
+		if _, ok := filters[name]; ok && err == nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // backupFilter is the filter of a list of backups.
@@ -184,9 +200,6 @@ func (q *request) backupFilter(p page) (driverstate.BackupFilter, error) {
 	}
 	for key, value := range p.filters {
 		column, like := strings.CutSuffix(key, "~")
-		if like && !q.version.since(31) {
-			column, like = key, false // no column is called so: selects nothing
-		}
 		if column == "name" {
 			column = "display_name"
 		}

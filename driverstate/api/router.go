@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +102,7 @@ type route struct {
 	since        Microversion
 	body         bodyRule
 	v2           bool // also answered under /v2/{project}
+	open         bool // no policy stands before it
 	handle       handler
 }
 
@@ -120,7 +122,6 @@ func (s *server) backupRoutes() []route {
 		{method: "GET", path: "backups/{id}/export_record", handle: s.exportRecord, v2: true},
 
 		{method: "GET", path: "os-services", handle: s.listServices},
-		{method: "POST", path: "os-services", handle: notImplementedHere},
 		{method: "PUT", path: "os-services/{action}", body: needsBody, handle: s.setService},
 		{method: "GET", path: "clusters", since: version(7), handle: s.listClusters},
 		{method: "GET", path: "clusters/detail", since: version(7), handle: s.listClustersDetail},
@@ -142,6 +143,34 @@ func (s *server) backupRoutes() []route {
 // notImplementedHere is Cinder's answer to a method that a collection lacks.
 func notImplementedHere(*request) (int, any, error) {
 	return 0, nil, newFault(http.StatusNotFound, "")
+}
+
+// lacked finds the routes that Cinder's mapper makes for every collection, and
+// no call stands behind: index, create, and show, update and delete of a
+// member.
+func (s *server) lacked(q *request, segments []string) (route, bool) {
+	if len(segments) == 0 {
+		return route{}, false
+	}
+	collection := segments[0]
+	if q.prefix != "/v3" || len(segments) > 2 || segments[len(segments)-1] == "" ||
+		!slices.ContainsFunc(s.routes, func(rt route) bool { return rt.path == collection || strings.HasPrefix(rt.path, collection+"/") }) {
+		return route{}, false
+	}
+	switch member := len(segments) == 2; q.Method {
+	case http.MethodGet:
+	case http.MethodPost:
+		if member {
+			return route{}, false
+		}
+	case http.MethodPut, http.MethodDelete:
+		if !member {
+			return route{}, false
+		}
+	default:
+		return route{}, false
+	}
+	return route{method: q.Method, path: collection, handle: notImplementedHere, open: true}, true
 }
 
 // request is one request on its way through the API.
@@ -216,7 +245,9 @@ func (s *server) serveVersion(w http.ResponseWriter, q *request, id, prefix stri
 	if prefix == "/v3" {
 		switch q.URL.Path {
 		case "/v3":
-			http.Redirect(w, q.Request, s.base(q.Request)+"/v3/", http.StatusFound)
+			w.Header().Set("Location", s.asked(q.Request)+"/v3/")
+			w.Header().Set("Content-Type", "text/plain; charset=utf8")
+			w.WriteHeader(http.StatusFound)
 			return
 		case "/v3/":
 			s.discover(w, q, id, http.StatusOK)
@@ -251,7 +282,7 @@ func (s *server) run(w http.ResponseWriter, q *request, rt route) (int, any, err
 	if err := q.readBody(w, rt.body); err != nil {
 		return 0, nil, err
 	}
-	if q.project != "" && q.project != q.caller.ProjectID {
+	if q.project != "" && q.project != q.caller.ProjectID && !rt.open {
 		return 0, nil, newFault(http.StatusBadRequest, "Malformed request url")
 	}
 	if q.version.before(rt.since) {
@@ -277,6 +308,9 @@ func (s *server) find(q *request) (route, bool) {
 		segments[i] = plain
 	}
 	last := len(segments) - 1
+	if slices.ContainsFunc(segments, func(s string) bool { return strings.Contains(s, "/") }) {
+		return route{}, false // Cinder's mapper sees the path without its escapes
+	}
 	segments[last] = strings.TrimSuffix(segments[last], ".json")
 	if projectID.MatchString(segments[0]) {
 		q.project, segments = segments[0], segments[1:]
@@ -292,7 +326,7 @@ func (s *server) find(q *request) (route, bool) {
 			return rt, true
 		}
 	}
-	return route{}, false
+	return s.lacked(q, segments)
 }
 
 func match(pattern string, segments []string) (map[string]string, bool) {
@@ -315,18 +349,24 @@ func match(pattern string, segments []string) (map[string]string, bool) {
 // base is the scheme, host and path that the API is reached under, without a
 // slash at the end.
 func (s *server) base(r *http.Request) string {
+	if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+		list := strings.Split(forwarded, ",")
+		r = r.Clone(r.Context())
+		r.Host = strings.TrimSpace(list[len(list)-1])
+	}
+	return s.asked(r)
+}
+
+// asked is what a request was sent to: base without what a proxy says, which
+// Cinder leaves out of the version document.
+func (s *server) asked(r *http.Request) string {
 	if s.cfg.PublicURL != "" {
 		return strings.TrimRight(s.cfg.PublicURL, "/")
 	}
-	scheme, host := "http", r.Host
 	if r.TLS != nil {
-		scheme = "https"
+		return "https://" + r.Host
 	}
-	if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
-		list := strings.Split(forwarded, ",")
-		host = strings.TrimSpace(list[len(list)-1])
-	}
-	return scheme + "://" + host
+	return "http://" + r.Host
 }
 
 // answer writes a JSON body, or none.

@@ -34,10 +34,11 @@ func (s *server) listServices(q *request) (int, any, error) {
 // setService enables or disables a service (cinder/api/contrib/services.py
 // update). Unlike Cinder's, an enabled service has no reason left.
 func (s *server) setService(q *request) (int, any, error) {
+	// Before the body is judged, unlike elsewhere.
+	if err := q.requireAdmin("volume_extension:services:update"); err != nil {
+		return 0, nil, err
+	}
 	if other, ok := serviceActions[q.vars["action"]]; ok && q.version.since(other.since) {
-		if err := q.requireAdmin("volume_extension:services:update"); err != nil {
-			return 0, nil, err
-		}
 		return other.handle(s, q)
 	}
 	rules := schema{members: map[string]rule{

@@ -120,7 +120,7 @@ func (t table[T]) compare(a, b T, column string) int {
 }
 
 func (t table[T]) page(rows []T, p page) ([]T, error) {
-	if p.marker != "" {
+	if p.marker != "" || p.noMarker {
 		at := slices.IndexFunc(rows, func(row T) bool { return t.id(row) == p.marker })
 		if at < 0 {
 			return nil, newFault(http.StatusNotFound, t.resource+" "+clip(p.marker)+" could not be found.")

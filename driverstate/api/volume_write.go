@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"net/http"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -160,7 +161,9 @@ func (s *server) made(q *request, r driverstate.VolumeRequest) (int, any, error)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusAccepted, object{{"volume", q.volumeDetail(v, false)}}, nil
+	accepted := *v // Cinder answers before it makes the volume
+	accepted.Status, accepted.UpdatedAt = driverstate.VolumeCreating, time.Time{}
+	return http.StatusAccepted, object{{"volume", q.volumeDetail(&accepted, false)}}, nil
 }
 
 // updateVolume changes what a volume is called (cinder/api/v3/volumes.py update).

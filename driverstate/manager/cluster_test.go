@@ -42,7 +42,8 @@ func TestADisabledClusterGetsNoVolumes(t *testing.T) {
 	}
 	_, answer = l.ask("tenant", "POST", "volumes", `{"volume":{"size":1}}`)
 	made := answer["volume"].(map[string]any)
-	assert.Equal(t, "error", made["status"])
+	_, answer = l.ask("tenant", "GET", "volumes/"+made["id"].(string), "")
+	assert.Equal(t, "error", answer["volume"].(map[string]any)["status"])
 	assert.Equal(t, "VOLUME_VOLUME_001_003", l.told("tenant", made["id"].(string))["event_id"])
 
 	off := true
@@ -53,6 +54,7 @@ func TestADisabledClusterGetsNoVolumes(t *testing.T) {
 	status, _ = l.ask("admin", "PUT", "clusters/enable", `{"name":"lab@file"}`)
 	require.Equal(t, http.StatusOK, status)
 	_, answer = l.ask("tenant", "POST", "volumes", `{"volume":{"size":1}}`)
+	_, answer = l.ask("tenant", "GET", "volumes/"+answer["volume"].(map[string]any)["id"].(string), "")
 	assert.Equal(t, "available", answer["volume"].(map[string]any)["status"])
 	for _, path := range []string{"clusters", "clusters/lab@file"} {
 		status, _ = l.ask("tenant", "GET", path, "")

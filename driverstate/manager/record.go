@@ -94,6 +94,10 @@ var keystoneID = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(?
 
 // decode turns a record into the row that it asks for.
 func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error) {
+	rec, err := driverstate.DecodeTwin(r)
+	if err != nil {
+		return nil, err
+	}
 	class, err := m.cfg.Canonical(r.BackupService)
 	if err != nil {
 		return nil, err
@@ -102,10 +106,6 @@ func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*d
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
 			"Import record aborted, the backup service currently configured [%s] is not the backup service that the record names [%s].",
 			m.cfg.Driver.Service(), r.BackupService))
-	}
-	rec, err := driverstate.DecodeTwin(r)
-	if err != nil {
-		return nil, err
 	}
 	b := rec.Backup
 	if b.Service != "" {
