@@ -23,7 +23,10 @@ type Service struct {
 	DisabledReason   string
 	// Reason says why a service that heartbeats is not ready: the driver's
 	// setup error. Empty when it is ready.
-	Reason    string
+	Reason string
+	// Version is of the work that the process can carry out, as Cinder keeps
+	// rpc_current_version; 0 of one that wrote none.
+	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time // last heartbeat
 }

@@ -81,8 +81,8 @@ type Quotas interface {
 // Services are the rows of the services table.
 type Services interface {
 	// ServiceUpsert inserts the service of s.Host and s.Binary or updates its
-	// heartbeat, zone, cluster and reason, leaving Disabled as it is; s.ID is
-	// set.
+	// heartbeat, zone, cluster, reason and version, leaving Disabled as it is;
+	// s.ID is set.
 	ServiceUpsert(ctx context.Context, s *driverstate.Service) error
 	ServiceGetAll(ctx context.Context) ([]*driverstate.Service, error)
 	// ServiceUpdate writes Disabled and DisabledReason.
@@ -193,10 +193,9 @@ type Tx interface {
 	Messages
 	Workers
 	Verifications
-	// JobInsert queues j; it becomes visible to workers on commit.
+	// JobInsert queues j; it becomes visible to workers on commit. Now and
+	// then it removes jobs that were finished long ago.
 	JobInsert(ctx context.Context, j *Job) error
-	// JobsPrune removes jobs that were finished long ago.
-	JobsPrune(ctx context.Context) error
 	// JobsOf returns the unfinished jobs of a backup, oldest first.
 	JobsOf(ctx context.Context, backupID string) ([]JobState, error)
 	// JobsRunBy returns the unfinished jobs that runner is running, or ran
@@ -210,10 +209,6 @@ type Tx interface {
 	// runner that lives goes on with it: cancel it there. Those finished, or
 	// absent, are left as they are.
 	JobsDiscard(ctx context.Context, ids ...int64) error
-	// JobsDiscardUnfinished takes every job off queue that is not finished,
-	// running ones of a process that died included. For the start of a
-	// service, before its queue is worked.
-	JobsDiscardUnfinished(ctx context.Context, queue string) (int, error)
 }
 
 // DB is a database. Its Backups and other methods outside of a transaction

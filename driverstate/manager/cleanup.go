@@ -29,6 +29,9 @@ func (m *Manager) CleanupWorkers(ctx context.Context, c driverstate.Caller, f dr
 	if err != nil {
 		return result, err
 	}
+	if err := m.refuseUpgrade(rows, until); err != nil {
+		return result, err
+	}
 	all, err := m.clusters(ctx)
 	if err != nil {
 		return result, err

@@ -23,7 +23,7 @@ func TestAnEngineOfItsOwnHasNoCluster(t *testing.T) {
 
 func TestADisabledClusterGetsNoVolumes(t *testing.T) {
 	l := newLab(t, func(c *manager.Config) { c.Cluster = "lab@file" })
-	member := &driverstate.Service{Binary: driverstate.BinaryVolume, Host: "other@file", Cluster: "lab@file"}
+	member := &driverstate.Service{Binary: driverstate.BinaryVolume, Host: "other@file", Cluster: "lab@file", Version: manager.ServiceVersion}
 	require.NoError(t, l.db.ServiceUpsert(t.Context(), member))
 	status, answer := l.ask("admin", "GET", "clusters/lab@file", "")
 	require.Equal(t, http.StatusOK, status, answer)

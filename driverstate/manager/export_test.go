@@ -1,5 +1,8 @@
 package manager
 
+// ServiceVersion is of this program's services, for tests.
+const ServiceVersion = serviceVersion
+
 // Fenced reports whether m lets no work begin, for tests.
 func (m *Manager) Fenced() bool { return m.isFenced() }
 

@@ -130,7 +130,7 @@ func (m *Manager) report(ctx context.Context) error {
 		{Binary: driverstate.BinaryVolume, Host: m.cfg.Host + volumeBackend, AvailabilityZone: m.cfg.AvailabilityZone, Cluster: m.cfg.Cluster},
 	}
 	for _, s := range rows {
-		s.UpdatedAt = m.cfg.Now().UTC()
+		s.UpdatedAt, s.Version = m.cfg.Now().UTC(), serviceVersion
 		if err := m.db.ServiceUpsert(ctx, s); err != nil {
 			return err
 		}

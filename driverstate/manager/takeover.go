@@ -29,9 +29,6 @@ func (m *Manager) takeOver(ctx context.Context) error {
 		if err := m.adopt(ctx, tx); err != nil {
 			return err
 		}
-		if err := tx.JobsPrune(ctx); err != nil {
-			return err
-		}
 		return tx.MessagesExpire(ctx, m.cfg.Now())
 	})
 	if err != nil {

@@ -41,7 +41,6 @@ func Run(t *testing.T, open func(t *testing.T) db.DB) {
 		"a failed transaction leaves neither row nor job":       rollback,
 		"a job runs once, after the commit, with its arguments": jobs,
 		"stop cancels a running job and waits for it":           stop,
-		"discarded jobs do not run":                             discard,
 		"a job starts on commit, not at the next poll":          prompt,
 		"at most so many jobs run at once":                      parallel,
 		"a runner works several queues":                         severalQueues,
@@ -287,11 +286,11 @@ func volumes(t *testing.T, d db.DB) {
 
 func services(t *testing.T, d db.DB) {
 	ctx := t.Context()
-	s := &driverstate.Service{Binary: driverstate.BinaryBackup, Host: "h", Reason: "not yet"}
+	s := &driverstate.Service{Binary: driverstate.BinaryBackup, Host: "h", Reason: "not yet", Version: 3}
 	require.NoError(t, d.ServiceUpsert(ctx, s))
 	s.Disabled, s.DisabledReason = true, "maintenance"
 	require.NoError(t, d.ServiceUpdate(ctx, s))
-	again := &driverstate.Service{Binary: driverstate.BinaryBackup, Host: "h", Cluster: "c"}
+	again := &driverstate.Service{Binary: driverstate.BinaryBackup, Host: "h", Cluster: "c", Version: 4}
 	require.NoError(t, d.ServiceUpsert(ctx, again))
 	assert.Equal(t, s.ID, again.ID)
 	all, err := d.ServiceGetAll(ctx)
@@ -301,6 +300,7 @@ func services(t *testing.T, d db.DB) {
 	assert.Equal(t, "maintenance", all[0].DisabledReason)
 	assert.Equal(t, "c", all[0].Cluster)
 	assert.Empty(t, all[0].Reason)
+	assert.Equal(t, int64(4), all[0].Version)
 	assert.False(t, all[0].UpdatedAt.IsZero())
 }
 

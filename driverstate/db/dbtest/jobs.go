@@ -67,21 +67,6 @@ func stop(t *testing.T, d db.DB) {
 	assert.Len(t, ended, 1, "stop waits for the handler")
 }
 
-func discard(t *testing.T, d db.DB) {
-	ctx := t.Context()
-	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "h@x#y", BackupID: id(1)})
-	insert(t, d, db.Job{Kind: db.JobRestore, Queue: "other", BackupID: id(1)})
-	require.NoError(t, d.Update(ctx, func(tx db.Tx) error {
-		n, err := tx.JobsDiscardUnfinished(ctx, "h@x#y")
-		assert.Equal(t, 1, n)
-		return err
-	}))
-	ran := make(chan db.Job, 2)
-	work(t, d, func(_ context.Context, j db.Job) error { ran <- j; return nil })
-	insert(t, d, db.Job{Kind: db.JobDelete, Queue: "h@x#y", BackupID: id(2)})
-	assert.Equal(t, db.JobDelete, receive(t, ran).Kind)
-}
-
 func work(t *testing.T, d db.DB, handle func(context.Context, db.Job) error) db.Queue {
 	t.Helper()
 	return workAs(t, d, db.WorkOptions{Runner: "h@x#y", Queues: []string{"h@x#y"}, Parallel: 2}, handle)

@@ -65,6 +65,42 @@ func TestASchemaOfANewerProgramIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "newer")
 }
 
+func TestASchemaOfAnEarlierProgramIsMigrated(t *testing.T) {
+	at := pgtest.URL(t)
+	d := open(t, at)
+	service := driverstate.Service{Binary: driverstate.BinaryBackup, Host: "kept", Version: 7}
+	require.NoError(t, d.ServiceUpsert(t.Context(), &service))
+	require.NoError(t, d.BackupCreate(t.Context(), row("kept")))
+	conn := pgtest.Connect(t, at)
+	for _, back := range []string{
+		"ALTER TABLE services DROP COLUMN rpc_current_version",
+		"DELETE FROM goose_db_version WHERE version_id = 2", "UPDATE engine_schema SET version = 1",
+	} {
+		_, err := conn.Exec(t.Context(), back)
+		require.NoError(t, err, back)
+	}
+	// As the program of before writes it, which goes on until it is stopped.
+	heartbeat := func() {
+		_, err := conn.Exec(t.Context(), `INSERT INTO services ("binary", host) VALUES ('cinder-backup', 'kept') ON CONFLICT ("binary", host) DO UPDATE SET updated_at = now()`)
+		require.NoError(t, err)
+	}
+	heartbeat()
+	now := open(t, at)
+	heartbeat()
+	services, err := now.ServiceGetAll(t.Context())
+	require.NoError(t, err)
+	require.Len(t, services, 1)
+	assert.Zero(t, services[0].Version, "that program wrote none")
+	assert.Equal(t, service.ID, services[0].ID)
+	_, err = now.BackupGet(t.Context(), "kept")
+	require.NoError(t, err)
+	service.Version = 8
+	require.NoError(t, now.ServiceUpsert(t.Context(), &service))
+	services, err = now.ServiceGetAll(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, int64(8), services[0].Version)
+}
+
 func TestASchemaThatIsNotThereIsRefused(t *testing.T) {
 	_, err := postgres.Open(t.Context(), with(t, pgtest.URL(t), "search_path", "absent"), postgres.Options{})
 	require.ErrorIs(t, err, driverstate.ErrInvalidInput)

@@ -34,7 +34,8 @@ const (
 	// a restore of more than an hour for stuck and discard its job.
 	rescueAfter = 10 * 365 * 24 * time.Hour
 	// pruneEvery is how many jobs are queued between two removals of old ones,
-	// so that a service that runs for a year keeps its table small.
+	// so that a service that runs for a year, or that is started a thousand
+	// times, keeps its table small.
 	pruneEvery = 1000
 )
 
@@ -98,7 +99,7 @@ func (t *Jobs[T]) JobInsert(ctx context.Context, j *db.Job) error {
 	j.ID = done.Job.ID
 	t.Queued = append(t.Queued, queue)
 	if j.ID%pruneEvery == 0 {
-		return t.JobsPrune(ctx)
+		return t.prune(ctx)
 	}
 	return nil
 }
@@ -150,30 +151,16 @@ func (t *Jobs[T]) jobs(ctx context.Context, where string, args ...any) ([]db.Job
 // JobsDiscard takes jobs off.
 func (t *Jobs[T]) JobsDiscard(ctx context.Context, ids ...int64) error {
 	for _, id := range ids {
-		if _, err := t.discard(ctx, "id = ?", id); err != nil {
+		_, err := t.Q.Exec(ctx, "UPDATE river_job SET state = 'discarded', finalized_at = "+t.Dialect.Now+" WHERE id = ? AND "+unfinished, id)
+		if err != nil {
 			return fmt.Errorf("discarding job %d: %w", id, err)
 		}
 	}
 	return nil
 }
 
-// JobsDiscardUnfinished takes over what a dead process left, and removes old
-// jobs.
-func (t *Jobs[T]) JobsDiscardUnfinished(ctx context.Context, queue string) (int, error) {
-	n, err := t.discard(ctx, "queue = ?", queueName(queue))
-	if err != nil {
-		return 0, fmt.Errorf("discarding the jobs of %s: %w", queue, err)
-	}
-	return int(n), t.JobsPrune(ctx)
-}
-
-func (t *Jobs[T]) discard(ctx context.Context, which string, arg any) (int64, error) {
-	return t.Q.Exec(ctx, "UPDATE river_job SET state = 'discarded', finalized_at = "+t.Dialect.Now+
-		" WHERE "+which+" AND "+unfinished, arg)
-}
-
-// JobsPrune does what River's leader would, were there one.
-func (t *Jobs[T]) JobsPrune(ctx context.Context) error {
+// prune does what River's leader would, were there one.
+func (t *Jobs[T]) prune(ctx context.Context) error {
 	_, err := t.Q.Exec(ctx, "DELETE FROM river_job WHERE state IN ('cancelled', 'completed', 'discarded') AND finalized_at < "+t.Dialect.Old)
 	if err != nil {
 		return fmt.Errorf("removing old jobs: %w", err)

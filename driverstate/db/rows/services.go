@@ -15,7 +15,8 @@ func (r Rows) ServiceUpsert(ctx context.Context, s *driverstate.Service) error {
 		s.CreatedAt = now
 	}
 	statement := serviceTable.withoutKey().insert() + ` ON CONFLICT ("binary", host) DO UPDATE SET cluster_name = excluded.cluster_name,
-		availability_zone = excluded.availability_zone, reason = excluded.reason, updated_at = excluded.updated_at
+		availability_zone = excluded.availability_zone, reason = excluded.reason, rpc_current_version = excluded.rpc_current_version,
+		updated_at = excluded.updated_at
 		RETURNING id, disabled, disabled_reason, created_at`
 	_, err := r.Q.Returning(ctx, statement, values(serviceFields(s)[1:]),
 		number[int64]{&s.ID}, flag{&s.Disabled}, text[string]{&s.DisabledReason}, stamp{&s.CreatedAt})

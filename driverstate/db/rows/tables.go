@@ -85,14 +85,14 @@ func snapshotFields(s *driverstate.Snapshot) []field {
 
 var serviceTable = table{"service", "services", []string{
 	"id", "binary", "host", "cluster_name", "availability_zone", "disabled", "disabled_reason", "reason",
-	"created_at", "updated_at",
+	"rpc_current_version", "created_at", "updated_at",
 }}
 
 func serviceFields(s *driverstate.Service) []field {
 	return []field{
 		number[int64]{&s.ID}, text[driverstate.Binary]{&s.Binary}, text[string]{&s.Host}, text[string]{&s.Cluster},
 		text[string]{&s.AvailabilityZone}, flag{&s.Disabled}, text[string]{&s.DisabledReason}, prose{&s.Reason},
-		stamp{&s.CreatedAt}, stamp{&s.UpdatedAt},
+		number[int64]{&s.Version}, stamp{&s.CreatedAt}, stamp{&s.UpdatedAt},
 	}
 }
 

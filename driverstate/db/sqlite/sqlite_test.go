@@ -105,6 +105,10 @@ var undo = []struct {
 	version int // in user_version
 	steps   []string
 }{
+	{4, []string{
+		"ALTER TABLE services DROP COLUMN rpc_current_version",
+		"DELETE FROM goose_db_version WHERE version_id = 4", "PRAGMA user_version = 4",
+	}},
 	{3, []string{
 		"DROP TABLE snapshots", "DROP TABLE quotas",
 		"ALTER TABLE volumes DROP COLUMN bootable", "ALTER TABLE volumes DROP COLUMN attachments", "ALTER TABLE volumes DROP COLUMN snapshot_id",
@@ -123,6 +127,8 @@ func TestAFileOfAnEarlierVersionIsMigrated(t *testing.T) {
 	volume := &driverstate.Volume{ID: "kept", Status: driverstate.VolumeAvailable, Metadata: map[string]string{"k": "v"}, Managed: true}
 	require.NoError(t, d.BackupCreate(t.Context(), &driverstate.Backup{ID: "kept", Status: driverstate.StatusAvailable}))
 	require.NoError(t, d.VolumeCreate(t.Context(), volume))
+	service := driverstate.Service{Binary: driverstate.BinaryBackup, Host: "kept", Version: 7}
+	require.NoError(t, d.ServiceUpsert(t.Context(), &service))
 	require.NoError(t, d.Close())
 	for steps := range undo {
 		raw, err := sql.Open("sqlite", path)
@@ -142,6 +148,10 @@ func TestAFileOfAnEarlierVersionIsMigrated(t *testing.T) {
 		got, err := now.VolumeGet(t.Context(), "kept")
 		require.NoError(t, err)
 		assert.Equal(t, volume, got)
+		services, err := now.ServiceGetAll(t.Context())
+		require.NoError(t, err)
+		service.Version = 0 // that program wrote none
+		assert.Equal(t, []*driverstate.Service{&service}, services)
 		messages, err := now.MessageGetAll(t.Context(), "")
 		require.NoError(t, err)
 		assert.Empty(t, messages)

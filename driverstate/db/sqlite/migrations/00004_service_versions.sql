@@ -1,0 +1,3 @@
+-- +goose Up
+-- NULL of a service whose program wrote none.
+ALTER TABLE services ADD COLUMN rpc_current_version INTEGER;
