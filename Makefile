@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 CRASH_DIR ?= $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test race lint fmt tidy-check check cover bench fuzz crash drill docs snapshot clean \
+.PHONY: help build test race lint fmt tidy-check check cover bench fuzz crash crash-cluster drill docs snapshot clean \
 	cloud-up test-cloud test-conformance cloud-down cloud-status postgres-up test-postgres postgres-down test-notify
 
 help: ## list the targets
@@ -51,8 +51,13 @@ fuzz: ## every fuzz target, FUZZTIME each (default 20s)
 
 crash: ## kill the engine at every step of every operation, and at random (takes minutes)
 	dir=$$(mktemp -d $(CRASH_DIR)/crash-XXXXXX) && trap 'rm -rf "$$dir"' EXIT && \
-	  TMPDIR=$$dir CRASH_FULL=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m -v ./driverstate/engine/crash | grep -v '^ *--- PASS\|^=== '; \
+	  TMPDIR=$$dir CRASH_FULL=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m -v -skip Cluster ./driverstate/engine/crash | grep -v '^ *--- PASS\|^=== '; \
 	  exit $${PIPESTATUS[0]}
+
+crash-cluster: ## three engines on PostgreSQL, killed in turn under load for CRASH_CLUSTER_SECONDS (default 180; make postgres-up first)
+	dir=$$(mktemp -d $(CRASH_DIR)/crash-XXXXXX) && trap 'rm -rf "$$dir"' EXIT && eval "$$(testdata/postgres/env)" && \
+	  TMPDIR=$$dir CRASH_CLUSTER_SECONDS=$${CRASH_CLUSTER_SECONDS:-180} CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 \
+	  $(GO) test -count=1 -timeout 20m -v -run Cluster ./driverstate/engine/crash
 
 drill: build ## rehearse the recovery of a lost database
 	bin/cinder-go drill

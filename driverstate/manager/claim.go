@@ -201,7 +201,7 @@ func (m *Manager) takeRow(ctx context.Context, j db.Job, s driverstate.Status) (
 			return err
 		}
 		b, err = tx.BackupGet(ctx, j.BackupID)
-		if errors.Is(err, driverstate.ErrNotFound) || err == nil && s != "" && b.Status != s {
+		if errors.Is(err, driverstate.ErrNotFound) || err == nil && (s != "" && b.Status != s || !sameRestore(j, b)) {
 			return errSuperseded
 		}
 		if err != nil || b.Host == m.cfg.Host {
@@ -216,10 +216,22 @@ func (m *Manager) takeRow(ctx context.Context, j db.Job, s driverstate.Status) (
 	return w, b, err
 }
 
+// sameRestore is false for a restore that was stopped before it began, and whose
+// backup is being restored to another volume now: that entry is the other job's.
+func sameRestore(j db.Job, b *driverstate.Backup) bool {
+	return j.Kind != db.JobRestore || b.RestoreVolumeID == j.VolumeID
+}
+
 // ours answers errSuperseded unless w is still as this process claimed it, and
 // the process was heard of lately enough that nobody takes it for dead.
 func (m *Manager) ours(ctx context.Context, rows db.Workers, w *driverstate.Worker) error {
-	if m.isFenced() || m.isSilent() {
+	// A fence is for what tasks had claimed before it; what is taken up after
+	// it, before it ends, is finished.
+	if m.isSilent() {
+		m.fence() // or nobody would come back to what is left unsaid now
+		return errSuperseded
+	}
+	if m.isFenced() && m.holds(w) {
 		return errSuperseded
 	}
 	all, err := rows.WorkerGetAll(ctx, w.ServiceID)

@@ -206,6 +206,60 @@ func TestAMemberThatIsNotHeardOfStopsItsWork(t *testing.T) {
 	})
 }
 
+// What it was writing is ended by itself when it is heard of again.
+func TestAMemberThatWasNotHeardOfEndsItsBackups(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fleet) {
+		a := f.start("h1", blue)
+		v := a.newVolume()
+		require.NoError(t, fillVolume(v, image(256<<10, 3)))
+		copying := a.driver.hold(atBackup)
+		b, err := a.CreateBackup(t.Context(), tenant, driverstate.BackupRequest{VolumeID: v.ID})
+		require.NoError(t, err)
+		copying.wait(t)
+		a.link.silent.Store(true)
+		f.pass()
+		require.Eventually(t, func() bool { return a.Fenced() && a.Running() == 0 }, wait, tick)
+		a.driver.open(atBackup)
+
+		a.link.silent.Store(false)
+		assert.Equal(t, "incomplete backup reset on manager restart", a.until(b.ID, driverstate.StatusError).FailReason)
+		assert.Empty(t, a.objects(b.ID))
+		assert.Equal(t, driverstate.VolumeAvailable, a.volume(v.ID).Status)
+		f.noEntry()
+		require.Eventually(t, func() bool { return !a.Fenced() }, wait, tick)
+	})
+}
+
+// A restore that waits is stopped by a reset. When its turn comes it leaves the
+// next restore of the backup alone, which another member may take.
+func TestAStoppedRestoreLeavesTheNextOneAlone(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fleet) {
+		f.change = func(c *manager.Config) { c.Jobs = 1 }
+		a := f.start("h1", blue)
+		first, b := a.managed(nil, image(64<<10, 1)), a.managed(nil, image(64<<10, 2))
+		busy := a.driver.hold(atRestore)
+		restore := func(id string) string {
+			answer, err := a.RestoreBackup(t.Context(), admin, id, driverstate.RestoreRequest{})
+			require.NoError(t, err)
+			return answer.VolumeID
+		}
+		restore(first.ID)
+		busy.wait(t)
+		stopped := restore(b.ID)
+		require.NoError(t, a.ResetBackupStatus(t.Context(), admin, b.ID, driverstate.StatusAvailable))
+		wanted := restore(b.ID)
+		next := a.driver.hold(atRestore)
+		close(busy.release)
+		next.wait(t)
+		f.start("h2", blue)
+		a.driver.open(atRestore)
+		a.until(b.ID, driverstate.StatusAvailable)
+		assert.Equal(t, driverstate.VolumeAvailable, a.volume(wanted).Status)
+		assert.Equal(t, driverstate.VolumeError, a.volume(stopped).Status)
+		f.noEntry()
+	})
+}
+
 func TestCleanupIsCarriedOutByAMemberThoughAnotherProcessWasAsked(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fleet) {
 		var row *driverstate.Backup

@@ -59,7 +59,7 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := &task{job: j, cancel: cancel, done: make(chan struct{})}
 	m.begin(t)
-	defer m.end(t)
+	defer m.leave(t)
 	run, ok := map[db.JobKind]func(context.Context, db.Job) error{
 		db.JobBackup:  m.runCreate,
 		db.JobRestore: m.runRestore,

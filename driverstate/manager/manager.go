@@ -179,7 +179,9 @@ type Manager struct {
 
 	beat       time.Time     // of the last heartbeat written; zero before the first
 	fenced     bool          // no work may be done
-	reclaiming bool          // what a fenced process left is looked through
+	refenced   bool          // it was silent again since reclaim began
+	unsaid     bool          // a job ended without writing its outcome
+	reclaiming bool          // what was left unsaid is looked through
 	missed     map[int64]int // heartbeats at which a service of the cluster was dead in a row
 	cleaning   bool          // an automatic cleanup is under way
 

@@ -241,6 +241,9 @@ func (m *Manager) removeVolume(ctx context.Context, v *driverstate.Volume) error
 		if err := tx.WorkerDestroy(ctx, volumeResource, v.ID); err != nil {
 			return err
 		}
-		return tx.VolumeDestroy(ctx, v.ID)
+		if err := tx.VolumeDestroy(ctx, v.ID); !errors.Is(err, driverstate.ErrNotFound) {
+			return err
+		}
+		return nil // another cleanup came first
 	})
 }

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -102,6 +103,7 @@ func (m *Manager) fence() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fenced {
+		m.refenced = true
 		return
 	}
 	m.fenced = true
@@ -116,11 +118,13 @@ func (m *Manager) fence() {
 	}
 }
 
-// heardOfUs notes a heartbeat that was written at now, and ends a fence.
+// heardOfUs notes a heartbeat that was written at now, and has looked through
+// what was left unsaid: by a fence, or by a job that could not write its
+// outcome.
 func (m *Manager) heardOfUs(now time.Time) {
 	m.mu.Lock()
 	m.beat = now.Round(0)
-	begin := m.fenced && !m.reclaiming
+	begin := (m.fenced || m.unsaid) && !m.reclaiming
 	m.reclaiming = m.reclaiming || begin
 	m.mu.Unlock()
 	if begin {
@@ -128,22 +132,54 @@ func (m *Manager) heardOfUs(now time.Time) {
 	}
 }
 
-// reclaim resolves what a fenced process had in work and nobody took over.
+// reclaim resolves what this process had in work, has no task for any more, and
+// nobody took over. It ends a fence, unless another silence came between.
 func (m *Manager) reclaim() {
-	for _, t := range m.claimed("") {
-		select {
-		case <-t.done:
-		case <-m.ctx.Done():
-			return
+	m.mu.Lock()
+	fenced := m.fenced
+	m.refenced, m.unsaid = false, false
+	m.mu.Unlock()
+	if fenced {
+		for _, t := range m.claimed("") {
+			select {
+			case <-t.done:
+			case <-m.ctx.Done():
+				return
+			}
 		}
 	}
 	err := m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, everything, m.cfg.Now())
 	if err != nil && m.ctx.Err() == nil {
-		m.log.ErrorContext(m.ctx, "taking up what was left when the heartbeat failed", "host", m.cfg.Host, "error", err)
+		m.log.ErrorContext(m.ctx, "taking up what was left unsaid", "host", m.cfg.Host, "error", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fenced, m.reclaiming = err != nil, false // another heartbeat tries again
+	// Another heartbeat tries again.
+	m.reclaiming = false
+	m.unsaid = m.unsaid || err != nil
+	m.fenced = m.fenced && (!fenced || err != nil || m.refenced)
+}
+
+// leave ends a task. One whose entry is still as it claimed it has not written
+// its outcome: it was fenced, or the database failed it. The next heartbeat
+// then has it resolved.
+func (m *Manager) leave(t *task) {
+	m.end(t)
+	w := t.claim
+	if w == nil || m.ctx.Err() != nil {
+		return // the next start resolves it
+	}
+	ctx, cancel := settle(m.ctx)
+	defer cancel()
+	all, err := m.db.WorkerGetAll(ctx, w.ServiceID)
+	if err == nil && !slices.ContainsFunc(all, func(now *driverstate.Worker) bool {
+		return now.ID == w.ID && now.RacePreventer == w.RacePreventer
+	}) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unsaid = true
 }
 
 // claimed are the tasks of a backup, of all when id is empty, that have

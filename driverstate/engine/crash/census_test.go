@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/db/postgres"
 	"github.com/cinder-go/cinder-go/driverstate/db/sqlite"
 	"github.com/cinder-go/cinder-go/driverstate/drivers"
 )
@@ -44,6 +46,16 @@ func openSQLite(t *testing.T, p place) *records {
 	rows, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	require.NoError(t, err)
 	raw, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(30000)")
+	require.NoError(t, err)
+	return &records{rows, raw}
+}
+
+// openPostgres opens the database that servers share, to read.
+func openPostgres(t *testing.T, url string) *records {
+	t.Helper()
+	rows, err := postgres.Open(t.Context(), url, postgres.Options{Host: "census"})
+	require.NoError(t, err)
+	raw, err := sql.Open("pgx", url)
 	require.NoError(t, err)
 	return &records{rows, raw}
 }
@@ -96,7 +108,7 @@ func (r *records) jobs(t *testing.T, where string) []string {
 func (c *census) restless() string {
 	for _, b := range c.backups {
 		if !b.Status.Resting() {
-			return fmt.Sprintf("backup %s (%s) is %s", b.ID, name(b), b.Status)
+			return fmt.Sprintf("backup %s (%s) of host %s is %s since %s%s", b.ID, name(b), b.Host, b.Status, b.UpdatedAt.Format(time.TimeOnly), c.workOn(b.ID))
 		}
 	}
 	for _, v := range c.volumes {
@@ -113,54 +125,27 @@ func (c *census) restless() string {
 	return ""
 }
 
+// workOn is what there is to tell of the work on a backup.
+func (c *census) workOn(id string) string {
+	said := ""
+	for _, w := range c.workers {
+		if w.ResourceID == id {
+			said += fmt.Sprintf("; entry %+v", *w)
+		}
+	}
+	for _, j := range c.jobs {
+		if strings.Contains(j, id) {
+			said += "; job " + j
+		}
+	}
+	return said
+}
+
 // forget removes the row of a backup, as the loss of a database does.
 func (r *records) forget(t *testing.T, id string) {
 	t.Helper()
 	_, err := r.raw.ExecContext(context.Background(), "DELETE FROM backups WHERE id = '"+id+"'")
 	require.NoError(t, err)
-}
-
-// watch looks at the rows until the function that it returns is called, which
-// returns what was in the middle of work for the longest time.
-func (r *records) watch(t *testing.T, p place) (stop func() string) {
-	since := map[string]time.Time{}
-	longest, what := time.Duration(0), "nothing"
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			busy := map[string]bool{}
-			c := r.census(t, p)
-			for id, b := range c.backups {
-				busy[id+" "+string(b.Status)] = !b.Status.Resting()
-			}
-			for id, v := range c.volumes {
-				busy[id+" "+string(v.Status)] = !restingVolume(v.Status)
-			}
-			for key, from := range since {
-				if !busy[key] {
-					delete(since, key)
-				} else if d := time.Since(from); d > longest {
-					longest, what = d, key
-				}
-			}
-			for key, is := range busy {
-				if _, known := since[key]; is && !known {
-					since[key] = time.Now()
-				}
-			}
-			select {
-			case <-end:
-				return
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
-	}()
-	return func() string {
-		close(end)
-		<-ended
-		return fmt.Sprintf("%s, %s", what, longest.Round(10*time.Millisecond))
-	}
 }
 
 func restingVolume(s driverstate.VolumeStatus) bool {
@@ -215,6 +200,12 @@ func (c *census) violations(t *testing.T, w *world) []string {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	if s := c.restless(); s != "" {
 		add("not at rest: %s", s)
+		for _, w := range c.workers {
+			add("an entry is left: %+v", *w)
+		}
+		for _, j := range c.jobs {
+			add("a job is left: %s", j)
+		}
 	}
 	driver := c.look(t)
 	defer driver.Close()

@@ -90,8 +90,8 @@ func (h *hand) noise(n int) []byte {
 	return b
 }
 
-// start has h work until the crew stops.
-func (c *crew) start(h *hand) {
+// begin has h work until the crew stops.
+func (c *crew) begin(h *hand) {
 	c.work.Go(func() {
 		for {
 			select {
@@ -367,6 +367,22 @@ func (h *hand) adopt() {
 		h.own(b)
 		h.backups = append(h.backups, b)
 	}
+}
+
+// stock has every hand make n backups and waits for them.
+func (c *crew) stock(hands []*hand, n int) {
+	var work sync.WaitGroup
+	for _, h := range hands {
+		work.Go(func() {
+			for end := time.Now().Add(4 * patience); len(h.backups) < n && time.Now().Before(end); {
+				before := len(h.backups)
+				if h.create(); len(h.backups) == before {
+					time.Sleep(pace) // the disk is being read
+				}
+			}
+		})
+	}
+	work.Wait()
 }
 
 // lose makes n backups whose rows are gone. It is called at rest, before the

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -42,6 +43,9 @@ func (p place) state() string   { return filepath.Join(p.dir, "state-"+host) } /
 func (p place) targets() string { return filepath.Join(p.dir, "targets") }
 func (p place) volumes() string { return filepath.Join(p.dir, "volumes") }
 func (p place) control() string { return filepath.Join(p.dir, "control") }
+
+// log is the standard error of all servers of a host.
+func (p place) log(host string) string { return filepath.Join(p.dir, "log-"+host) }
 
 // published is where the server of a host publishes notifications.
 func (p place) published(host string) string { return filepath.Join(p.dir, "notify-"+host) }
@@ -93,9 +97,12 @@ type process struct {
 	base string        // http://host:port
 	dead chan struct{} // closed when it has ended
 
-	mu     sync.Mutex
-	stderr strings.Builder
-	up     chan string
+	log  *os.File // its standard error, behind that of those before it
+	from int64    // where its own begins
+
+	mu  sync.Mutex
+	out []byte // until it serves
+	up  chan string
 }
 
 var serving = regexp.MustCompile(`on (http://[0-9.:]+)/v3`)
@@ -104,18 +111,23 @@ var serving = regexp.MustCompile(`on (http://[0-9.:]+)/v3`)
 func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stderr.Write(b)
-	if m := serving.FindStringSubmatch(p.stderr.String()); m != nil && p.base == "" {
-		p.base = m[1]
-		p.up <- m[1]
+	if p.base == "" {
+		p.out = append(p.out, b...)
+		if m := serving.FindSubmatch(p.out); m != nil {
+			p.base = string(m[1])
+			p.up <- p.base
+		}
 	}
-	return len(b), nil
+	return p.log.Write(b)
 }
 
+// said is its standard error.
 func (p *process) said() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stderr.String()
+	b, err := io.ReadAll(io.NewSectionReader(p.log, p.from, 1<<30))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 // launch starts the server of a host, with more arguments than every one has.
@@ -123,12 +135,20 @@ func (p *process) said() string {
 // before it served.
 func launch(t *testing.T, p place, host string, more ...string) (s *process, up bool) {
 	t.Helper()
-	s = &process{dead: make(chan struct{}), up: make(chan string, 1)}
+	log, err := os.OpenFile(p.log(host), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	require.NoError(t, err)
+	from, err := log.Seek(0, io.SeekEnd)
+	require.NoError(t, err)
+	t.Cleanup(func() { log.Close() })
+	s = &process{dead: make(chan struct{}), up: make(chan string, 1), log: log, from: from}
 	args := append([]string{"serve", "--debug", "--listen", "127.0.0.1:0", "--store", p.storeURL(), "--host", host,
 		"--state-dir", filepath.Join(p.dir, "state-"+host), "--volume-dir", p.volumes(), "--target-dir", p.targets(),
 		"--notify", "file://" + p.published(host)}, more...)
 	s.cmd = exec.Command(os.Args[0], args...) // outlives t.Context, which ends before Cleanup
-	s.cmd.Env = []string{asProgram + "=1", "HOME=" + p.dir, "TMPDIR=" + p.dir, fault.Env + "=@" + p.control()}
+	s.cmd.Env = []string{asProgram + "=1", "HOME=" + p.dir, "TMPDIR=" + p.dir}
+	if _, err := os.Stat(p.control()); err == nil {
+		s.cmd.Env = append(s.cmd.Env, fault.Env+"=@"+p.control())
+	}
 	s.cmd.Stderr = s
 	require.NoError(t, s.cmd.Start())
 	go func() {
@@ -156,5 +176,18 @@ func (p *process) isDead() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// keepLogs keeps the logs of hosts in the directory CRASH_LOGS, if there is one.
+func (p place) keepLogs(t *testing.T, hosts ...string) {
+	t.Helper()
+	dir := os.Getenv("CRASH_LOGS")
+	for _, host := range hosts {
+		raw, err := os.ReadFile(p.log(host))
+		if dir == "" || err != nil {
+			continue
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.Base(p.log(host))), raw, 0o600))
 	}
 }

@@ -58,9 +58,9 @@ func TestKillsUnderLoadAreRecovered(t *testing.T) {
 		hands = append(hands, c.join(n, 2, []int{small, small, large}[n%3]))
 	}
 	c.lose(hands[0], r, 6)
-	watch := r.watch(t, p)
+	seen := r.watch(t, p)
 	for _, h := range hands {
-		c.start(h)
+		c.begin(h)
 	}
 	kills := 0
 	random := rand.New(rand.NewPCG(seed, 99))
@@ -75,12 +75,12 @@ func TestKillsUnderLoadAreRecovered(t *testing.T) {
 	at := time.Now()
 	census := r.settled(t, p, patience)
 	wrong := append(census.violations(t, c.world()), c.failures...)
-	t.Logf("%d kills in %s, all at rest %s after the last; longest in the middle of work: %s; %d backups and %d volumes in the end, %d violations\n%s",
-		kills, length, time.Since(at).Round(time.Millisecond), watch(), len(census.backups), len(census.volumes), len(wrong), c.table())
+	t.Logf("%d kills in %s, all at rest %s after the last; %s; %d backups and %d volumes in the end, %d violations\n%s",
+		kills, length, time.Since(at).Round(time.Millisecond), seen.stop(), len(census.backups), len(census.volumes), len(wrong), c.table())
 	for _, s := range wrong {
 		t.Error(s)
 	}
 	if len(wrong) > 0 {
-		t.Log(server.said())
+		p.keepLogs(t, host)
 	}
 }
