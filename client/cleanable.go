@@ -13,21 +13,22 @@ import (
 const (
 	CleanableVolume   = "Volume"
 	CleanableSnapshot = "Snapshot"
+	CleanableBackup   = "Backup" // of an engine alone: Cinder cleans up no backups
 )
 
-// Cleanable is a volume or a snapshot in a status in which a service works on
-// it, and which a cleanup ends if that service died. The status is all that the
+// Cleanable is a volume, a snapshot or an engine's backup in a status in which
+// a service works on it, and which a cleanup ends if that service died. The status is all that the
 // API tells: whether the service is still at it, and which one it is, no call
 // says.
 type Cleanable struct {
-	Type      string `json:"type"` // CleanableVolume or CleanableSnapshot
+	Type      string `json:"type"` // CleanableVolume, CleanableSnapshot or CleanableBackup
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Status    string `json:"status"`
 	ProjectID string `json:"project_id"`
-	VolumeID  string `json:"volume_id"` // the volume, or that of the snapshot
-	// Host is that of the volume, without its pool; empty while a scheduler
-	// looks for one.
+	VolumeID  string `json:"volume_id"` // the volume, or that of the snapshot or backup
+	// Host is that of the volume, without its pool, or that of the backup;
+	// empty while a scheduler looks for one.
 	Host      string    `json:"host"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -39,8 +40,9 @@ var cleanableVolumes = []driverstate.VolumeStatus{driverstate.VolumeCreating, dr
 
 const cleanableSnapshots = "creating"
 
-// Cleanables returns the volumes and snapshots that services work on, or worked
-// on when they died, in all projects. The caller must be admin.
+// Cleanables returns the volumes and snapshots, and from an engine the backups,
+// that services work on, or worked on when they died, in all projects. The
+// caller must be admin.
 func (c *Client) Cleanables(ctx context.Context) ([]Cleanable, error) {
 	list, err := c.underWay(ctx)
 	if err != nil {
@@ -49,8 +51,11 @@ func (c *Client) Cleanables(ctx context.Context) ([]Cleanable, error) {
 	hosts := make(map[string]string)
 	for i := range list {
 		r := &list[i]
-		if r.Type == CleanableVolume {
+		switch r.Type {
+		case CleanableVolume:
 			hosts[r.ID] = r.Host
+			continue
+		case CleanableBackup:
 			continue
 		}
 		host, known := hosts[r.VolumeID]
@@ -64,10 +69,11 @@ func (c *Client) Cleanables(ctx context.Context) ([]Cleanable, error) {
 		}
 		r.Host = host
 	}
-	return list, nil
+	return list, c.placeBackups(ctx, list)
 }
 
-// underWay is Cleanables, volumes first, without the hosts of snapshots.
+// underWay is Cleanables, volumes first, without the hosts of snapshots and
+// backups.
 func (c *Client) underWay(ctx context.Context) ([]Cleanable, error) {
 	everywhere := true
 	var list []Cleanable
@@ -90,7 +96,11 @@ func (c *Client) underWay(ctx context.Context) ([]Cleanable, error) {
 			ProjectID: s.ProjectID, VolumeID: s.VolumeID, UpdatedAt: s.UpdatedAt,
 		})
 	}
-	return list, nil
+	if !c.IsEngine(ctx) {
+		return list, nil
+	}
+	backups, err := c.backupsUnderWay(ctx)
+	return append(list, backups...), err
 }
 
 // absent reports whether the server has no such call: an engine knows no
@@ -164,12 +174,19 @@ func (c *Client) WaitCleaned(ctx context.Context, list []Cleanable, left func(Cl
 
 // statusOf is the status of r now, or empty when it is gone.
 func (c *Client) statusOf(ctx context.Context, r Cleanable) (string, error) {
-	if r.Type == CleanableVolume {
+	switch r.Type {
+	case CleanableVolume:
 		v, err := c.ShowVolume(ctx, r.ID)
 		if isNotFound(err) {
 			return "", nil
 		}
 		return string(v.Status), err
+	case CleanableBackup:
+		b, err := c.ShowBackup(ctx, r.ID)
+		if isNotFound(err) {
+			return "", nil
+		}
+		return string(b.Status), err
 	}
 	everywhere := true
 	snapshots, err := c.ListSnapshots(ctx, SnapshotListOpts{AllProjects: &everywhere, VolumeID: r.VolumeID})

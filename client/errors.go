@@ -281,6 +281,8 @@ func badRequestKind(message string) error {
 	switch {
 	case has("Incremental backups exist"):
 		return driverstate.ErrHasDependents
+	case has("during system upgrade"):
+		return driverstate.ErrInvalidStatus
 	case has("already exists in database"):
 		return driverstate.ErrConflict
 	case has("is too small"):

@@ -25,7 +25,7 @@ type CleanupOpts struct {
 	IsUp         *bool
 	Disabled     *bool
 	ResourceID   string
-	ResourceType string // Volume or Snapshot
+	ResourceType string // Volume or Snapshot; of an engine Backup too
 }
 
 // Cleanup lists the services that are being cleaned up after, and those for
@@ -47,7 +47,7 @@ type CleanupService struct {
 const cleanupVersion = 24
 
 // CleanupWorkers asks for the cleanup of the volumes and snapshots that dead
-// services were working on; backups are never cleaned up. The caller must be
+// services were working on; backups are cleaned up by an engine alone. The caller must be
 // admin. The answer says what was asked for, not what came of it. It is sent
 // once.
 func (c *Client) CleanupWorkers(ctx context.Context, o CleanupOpts) (Cleanup, error) {

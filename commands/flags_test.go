@@ -65,8 +65,8 @@ func TestWrongUsageIsExitTwoBeforeAnythingIsCalled(t *testing.T) {
 		{"colour", []string{"backup-list", "--color", "pink"}, `"pink" is none of`},
 		{"standalone without a store", []string{"backup-list", "--standalone"}, "needs --store"},
 		{"store of no kind", []string{"backup-list", "--standalone", "--store", "ftp://x"}, ""},
-		{"cleanup of backups", []string{"workers-cleanup", "--binary", "cinder-backup"}, "have no workers"},
-		{"cleanup type", []string{"work-cleanup", "--resource-type", "backup"}, "backups are not cleaned up"},
+		{"cleanup of backups", []string{"workers-cleanup", "--binary", "cinder-backup"}, "the API takes no other"},
+		{"cleanup type", []string{"work-cleanup", "--resource-type", "group"}, "none of Volume, Snapshot and Backup"},
 		{"cleanup truth", []string{"workers-cleanup", "--is-up", "perhaps"}, "neither True nor False"},
 		{"a migration from nowhere", []string{"engine-migrate", "--to", "postgres://h/db"}, "--from DIR"},
 		{"a migration to nowhere", []string{"engine-migrate", "--from", "/x"}, "--to URL"},
@@ -122,6 +122,9 @@ func TestCleanupFlagsAreThoseOfCinderclient(t *testing.T) {
 	assert.Equal(t, ptr(false), o.filter.Disabled)
 	assert.Equal(t, "Volume", o.filter.ResourceType)
 	assert.EqualValues(t, 7, *o.filter.ServiceID)
+	o, err = parse(t, newWorkersCleanup, nil, "workers-cleanup", "--resource-type", "backup")
+	require.NoError(t, err)
+	assert.Equal(t, "Backup", o.filter.ResourceType)
 	o, err = parse(t, newWorkersCleanup, nil, "workers-cleanup")
 	require.NoError(t, err)
 	assert.Nil(t, o.filter.IsUp, "the server's own default is asked for by silence")

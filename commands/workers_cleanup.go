@@ -19,6 +19,7 @@ type cleanupClient interface {
 	WaitCleaned(ctx context.Context, list []client.Cleanable, left func(client.Cleanable)) ([]client.Cleanable, error)
 	ShowVolume(ctx context.Context, id string) (client.Volume, error)
 	BackupsOnHost(ctx context.Context, host string) ([]client.Backup, error)
+	IsEngine(ctx context.Context) bool
 }
 
 type cleanupOptions struct {
@@ -59,8 +60,13 @@ match and what is in such a status there, and asks for nothing. The answer of
 the cloud says "asked", not "done": --follow watches until those volumes and
 snapshots left their status, and shows what became of each.
 
-IT NEVER TOUCHES BACKUPS. Those that are stuck on a cinder-backup that is down
-are named, each with the next command.
+CINDER NEVER TOUCHES BACKUPS in this, and refuses --resource-type Backup. Those
+that are stuck on a cinder-backup that is down are named, each with the next
+command. An engine of cinder-go (serve) cleans up backups too, those that are
+creating, restoring or deleting, and leaves what its living members work on.
+
+While a service lives that is of an older release than the others the request is
+refused (exit 6).
 
 A host, cluster or service that the cloud does not have is refused (exit 5).
 Cinder itself matches nothing by --service-id, nor by --resource-id alone: the
@@ -72,7 +78,8 @@ Exit 10: declined at the prompt.`,
 		Example: `  cinder-go workers-cleanup --dry-run
   cinder-go workers-cleanup --follow
   cinder-go workers-cleanup --binary cinder-volume --host node1@lvm
-  cinder-go workers-cleanup --resource-type Volume --resource-id 4b3f…`,
+  cinder-go workers-cleanup --resource-type Volume --resource-id 4b3f…
+  cinder-go --os-endpoint http://127.0.0.1:8776/v3 workers-cleanup --resource-type Backup --follow`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err = o.out.check(o.columns()); err != nil {
@@ -92,7 +99,7 @@ Exit 10: declined at the prompt.`,
 	o.out.addFlags(fs)
 	o.guard.addDryRun(fs)
 	text.addFlags(fs)
-	fs.BoolVar(&o.follow, "follow", false, "watch until the volumes and snapshots left their status")
+	fs.BoolVar(&o.follow, "follow", false, "watch until the volumes and snapshots, and backups of an engine, left their status")
 	fs.DurationVar(&o.wait.timeout, "timeout", 10*time.Minute, "with --follow: give up after this long; 0 watches without limit")
 	return cmd
 }

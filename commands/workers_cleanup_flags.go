@@ -21,8 +21,8 @@ func (t *cleanupText) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.binary, "binary", "", "only this `BINARY`: cinder-volume or cinder-scheduler")
 	fs.StringVar(&t.isUp, "is-up", "", "`True|False`: services that are up, or that are down; when left out, only those that are down")
 	fs.StringVar(&t.disabled, "disabled", "", "`True|False`: only disabled services, or only enabled ones; of a cluster its own status counts")
-	fs.StringVar(&t.resourceID, "resource-id", "", "only the work on the volume or snapshot of this `ID`")
-	fs.StringVar(&t.resourceType, "resource-type", "", "only work on this `TYPE`: Volume or Snapshot")
+	fs.StringVar(&t.resourceID, "resource-id", "", "only the work on the volume or snapshot of this `ID`, or on this backup of an engine")
+	fs.StringVar(&t.resourceType, "resource-type", "", "only work on this `TYPE`: Volume or Snapshot, or Backup, which Cinder refuses and an engine of cinder-go does")
 	fs.StringVar(&t.serviceID, "service-id", "", "only the service with this `NUMBER`, as the table shows it")
 }
 
@@ -56,7 +56,7 @@ func (t *cleanupText) parse(given func(string) bool) (o client.CleanupOpts, err 
 	case "", driverstate.BinaryVolume, driverstate.BinaryScheduler:
 		o.Binary = t.binary
 	default:
-		return o, usagef("--binary %q is neither cinder-volume nor cinder-scheduler: others have no workers", t.binary)
+		return o, usagef("--binary %q is neither cinder-volume nor cinder-scheduler: the API takes no other", t.binary)
 	}
 	switch strings.ToLower(t.resourceType) {
 	case "":
@@ -64,8 +64,10 @@ func (t *cleanupText) parse(given func(string) bool) (o client.CleanupOpts, err 
 		o.ResourceType = client.CleanableVolume
 	case "snapshot":
 		o.ResourceType = client.CleanableSnapshot
+	case "backup":
+		o.ResourceType = client.CleanableBackup
 	default:
-		return o, usagef("--resource-type %q is neither Volume nor Snapshot: backups are not cleaned up", t.resourceType)
+		return o, usagef("--resource-type %q is none of Volume, Snapshot and Backup", t.resourceType)
 	}
 	for _, b := range []struct {
 		flag, text string

@@ -27,6 +27,20 @@ type cleanupRow struct {
 type fleet struct {
 	services []client.Service
 	clusters []client.Cluster
+	engine   bool // of cinder-go, which cleans up backups too
+}
+
+// cleans reports whether services of this kind leave work that is cleaned up.
+func (f *fleet) cleans(b driverstate.Binary) bool {
+	return b == driverstate.BinaryVolume || b == driverstate.BinaryScheduler || f.engine && b == driverstate.BinaryBackup
+}
+
+// worksOn is the kind of service that works on a resource of this type.
+func worksOn(resourceType string) driverstate.Binary {
+	if resourceType == client.CleanableBackup {
+		return driverstate.BinaryBackup
+	}
+	return driverstate.BinaryVolume
 }
 
 func sameCluster(a, b client.Service) bool {
@@ -75,7 +89,7 @@ func (f *fleet) disabled(s client.Service) bool {
 // service itself.
 func (f *fleet) expect(s client.Service) string {
 	switch {
-	case s.Binary != driverstate.BinaryVolume && s.Binary != driverstate.BinaryScheduler:
+	case !f.cleans(s.Binary):
 		return nothingToDo
 	case s.Binary == driverstate.BinaryScheduler, isUp(s):
 		return cleaning
@@ -99,13 +113,13 @@ func (f *fleet) rows(o client.CleanupOpts) []cleanupRow {
 }
 
 // answered are the services of an answer. Cinder takes a cinder-backup for one
-// that waits for its own start, though none has work that is cleaned up.
-func answered(answer client.Cleanup) []cleanupRow {
+// that waits for its own start, though none has work that it cleans up.
+func (f *fleet) answered(answer client.Cleanup) []cleanupRow {
 	var rows []cleanupRow
 	add := func(result string, services []client.CleanupService) {
 		for _, s := range services {
 			row := cleanupRow{CleanupService: s, result: result}
-			if s.Binary != driverstate.BinaryVolume && s.Binary != driverstate.BinaryScheduler {
+			if !f.cleans(s.Binary) {
 				row.result = nothingToDo
 			}
 			rows = append(rows, row)
@@ -135,10 +149,10 @@ func (f *fleet) give(rows []cleanupRow, list []client.Cleanable) {
 			if r.Host == "" {
 				return row.Binary == driverstate.BinaryScheduler && r.Type == client.CleanableVolume
 			}
-			return row.Binary == driverstate.BinaryVolume && row.Host == r.Host
+			return row.Binary == worksOn(r.Type) && row.Host == r.Host
 		})
 		if at < 0 {
-			host := f.onHost(r.Host)
+			host := f.has(r)
 			at = slices.IndexFunc(rows, func(row cleanupRow) bool {
 				return host.Cluster != nil && row.ClusterName != nil && row.Binary == host.Binary && *row.ClusterName == *host.Cluster
 			})
@@ -149,10 +163,10 @@ func (f *fleet) give(rows []cleanupRow, list []client.Cleanable) {
 	}
 }
 
-// onHost is the volume service on this host; the zero value when there is none.
-func (f *fleet) onHost(host string) client.Service {
+// has is the service on the host of r; the zero value when there is none.
+func (f *fleet) has(r client.Cleanable) client.Service {
 	for _, s := range f.services {
-		if s.Binary == driverstate.BinaryVolume && s.Host == host {
+		if s.Binary == worksOn(r.Type) && s.Host == r.Host {
 			return s
 		}
 	}

@@ -27,6 +27,10 @@ type cleanupPlan struct {
 // planCleanup does the reads. It refuses what could match nothing.
 func planCleanup(ctx context.Context, c cleanupClient, o *cleanupOptions) (*cleanupPlan, error) {
 	p := &cleanupPlan{cleanupOptions: o, c: c, filter: o.filter}
+	p.fleet.engine = c.IsEngine(ctx)
+	if err := p.takesType(); err != nil {
+		return nil, err
+	}
 	var err error
 	if p.fleet.services, err = c.ListServices(ctx, "", ""); err != nil {
 		return nil, err
@@ -53,7 +57,7 @@ func planCleanup(ctx context.Context, c cleanupClient, o *cleanupOptions) (*clea
 			p.underWay = append(p.underWay, r)
 		}
 	}
-	if o.filter.ResourceID != "" {
+	if o.filter.ResourceID != "" && !p.refused() {
 		if err := p.locate(ctx); err != nil {
 			return nil, err
 		}
@@ -62,6 +66,24 @@ func planCleanup(ctx context.Context, c cleanupClient, o *cleanupOptions) (*clea
 		o.con.note("without --is-up only services that are down are asked for")
 	}
 	return p, nil
+}
+
+// refused reports whether the cloud will refuse the type asked for: Cinder
+// cleans up no backups.
+func (p *cleanupPlan) refused() bool {
+	return p.filter.ResourceType == client.CleanableBackup && !p.fleet.engine
+}
+
+// noBackups is what to do on such a cloud.
+const noBackups = "this cloud's API cleans up volumes and snapshots only; for a backup: cinder-go doctor, then " +
+	"cinder-go backup-reset-state --state error ID or cinder-go backup-force-delete ID"
+
+// takesType refuses to preview what the cloud itself would refuse.
+func (p *cleanupPlan) takesType() error {
+	if !p.guard.dryRun || !p.refused() {
+		return nil
+	}
+	return withHint(driverstate.Fail(driverstate.ErrInvalidInput, "resource type Backup: a cloud of Cinder has no cleanup of backups"), noBackups)
 }
 
 // knows refuses a host or a cluster that no service has: Cinder accepts it and
@@ -124,7 +146,7 @@ func (p *cleanupPlan) byNumber(ctx context.Context) error {
 	s := numbers[at]
 	is := fmt.Sprintf("service %d: is %s on %s", s.ID, s.Binary, s.Host)
 	switch {
-	case s.Binary != driverstate.BinaryVolume && s.Binary != driverstate.BinaryScheduler:
+	case !p.fleet.cleans(s.Binary):
 		return driverstate.Fail(driverstate.ErrInvalidStatus, is+", which has no work that is cleaned up")
 	case o.Binary != "" && o.Binary != string(s.Binary), o.Host != "" && !namesHost(o.Host, s.Host):
 		return driverstate.Fail(driverstate.ErrNotFound, is+", which the other filters leave out")
@@ -141,20 +163,20 @@ func (p *cleanupPlan) locate(ctx context.Context) error {
 	if len(p.underWay) == 0 {
 		v, err := p.c.ShowVolume(ctx, id)
 		switch {
-		case err == nil && p.filter.ResourceType != client.CleanableSnapshot:
+		case err == nil && (p.filter.ResourceType == "" || p.filter.ResourceType == client.CleanableVolume):
 			return driverstate.Fail(driverstate.ErrInvalidStatus,
 				fmt.Sprintf("volume %s: is %s, of which nothing is cleaned up", id, v.Status))
 		case err != nil && !errors.Is(err, driverstate.ErrNotFound):
 			return err
 		}
-		return withHint(driverstate.Fail(driverstate.ErrNotFound, fmt.Sprintf("resource %s: no volume or snapshot of this id is in a status that is cleaned up", id)),
+		return withHint(driverstate.Fail(driverstate.ErrNotFound, fmt.Sprintf("resource %s: no %s of this id is in a status that is cleaned up", id, p.kinds())),
 			"cinder-go workers-cleanup --dry-run shows those that are")
 	}
 	r := p.underWay[0]
 	if p.filter.Host != "" || p.filter.ClusterName != "" || p.filter.ServiceID != nil || r.Host == "" {
 		return nil
 	}
-	s := p.fleet.onHost(r.Host)
+	s := p.fleet.has(r)
 	if s.Cluster != nil {
 		p.filter.ClusterName = *s.Cluster
 	} else {
@@ -166,6 +188,14 @@ func (p *cleanupPlan) locate(ctx context.Context) error {
 			"if nothing works on it any more: cinder-go workers-cleanup --is-up True --resource-id "+id)
 	}
 	return nil
+}
+
+// kinds are the types that this cloud cleans up.
+func (p *cleanupPlan) kinds() string {
+	if p.fleet.engine {
+		return "volume, snapshot or backup"
+	}
+	return "volume or snapshot"
 }
 
 // inWords names a resource and its status: "volume ID (name) is deleting on HOST".
@@ -187,10 +217,15 @@ func (p *cleanupPlan) ask(ctx context.Context) error {
 		return err
 	}
 	answer, err := p.c.CleanupWorkers(ctx, p.filter)
-	if err != nil {
+	switch {
+	case err != nil && p.refused():
+		return withHint(err, noBackups)
+	case errors.Is(err, driverstate.ErrInvalidStatus):
+		return withHint(err, "a service of an older release lives: bring it up to date, or stop it and wait until cinder-go service-list shows it down")
+	case err != nil:
 		return err
 	}
-	p.rows = answered(answer)
+	p.rows = p.fleet.answered(answer)
 	p.fleet.give(p.rows, p.underWay)
 	return nil
 }

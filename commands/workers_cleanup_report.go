@@ -47,7 +47,7 @@ func (p *cleanupPlan) of(result string) (services int, left []client.Cleanable) 
 // counted says how many there are of each type: "1 volume and 2 snapshots".
 func counted(list []client.Cleanable) string {
 	var parts []string
-	for _, t := range []string{client.CleanableVolume, client.CleanableSnapshot} {
+	for _, t := range []string{client.CleanableVolume, client.CleanableSnapshot, client.CleanableBackup} {
 		n := 0
 		for _, r := range list {
 			if r.Type == t {
@@ -61,10 +61,14 @@ func counted(list []client.Cleanable) string {
 			parts = append(parts, fmt.Sprintf("%d %ss", n, word))
 		}
 	}
-	if len(parts) == 0 {
+	last := len(parts) - 1
+	switch {
+	case last < 0:
 		return "nothing"
+	case last == 0:
+		return parts[0]
 	}
-	return strings.Join(parts, " and ")
+	return strings.Join(parts[:last], ", ") + " and " + parts[last]
 }
 
 // preview shows what would be asked for, one row for each thing under way.
@@ -78,7 +82,7 @@ func (p *cleanupPlan) preview(ctx context.Context) error {
 			v.Rows = append(v.Rows, append(head, nil, nil, nil, nil, nil))
 		}
 		for _, r := range row.left {
-			if r.Host != row.Host && isUp(p.fleet.onHost(r.Host)) {
+			if r.Host != row.Host && isUp(p.fleet.has(r)) {
 				p.con.note("%s, which is up: it may be at work on it itself", inWords(r))
 			}
 			v.Rows = append(v.Rows, append(head[:4:4], r.Type, r.ID, orNil(r.Name), r.Status, orNil(r.Host)))
@@ -162,16 +166,23 @@ func (p *cleanupPlan) tellWaiting() error {
 	}
 	names := strings.Join(services, ", ")
 	text := "no other service can clean up after " + names
-	if len(waiting) > 0 {
+	switch len(waiting) {
+	case 0:
+	case 1:
 		text += ", and " + counted(waiting) + " waits for that"
+	default:
+		text += ", and " + counted(waiting) + " wait for that"
 	}
 	return withHint(driverstate.Fail(driverstate.ErrNotApplied, text),
 		fmt.Sprintf("start %s again: its own start cleans up%s; cinder-go service-list shows whether it is up", names, peers))
 }
 
-// tellBackups names the backups that a cleanup passes over, though the service
-// that works on them is down.
+// tellBackups names the backups that a cleanup of Cinder passes over, though
+// the service that works on them is down.
 func (p *cleanupPlan) tellBackups(ctx context.Context) {
+	if p.fleet.engine {
+		return
+	}
 	stuck := 0
 	for _, s := range p.fleet.services {
 		if s.Binary != driverstate.BinaryBackup || isUp(s) || !p.concerns(s.Host) {

@@ -28,7 +28,8 @@ type fleetCloud struct {
 	after   map[string]string
 	volume  *client.Volume
 	backups map[string][]client.Backup
-	engine  bool // answers no numbers
+	engine  bool // answers no numbers, and cleans up backups
+	refuses error
 
 	asked     []client.CleanupOpts
 	backupsOf []string
@@ -74,8 +75,10 @@ func halfDead() *fleetCloud {
 
 func (f *fleetCloud) CleanupWorkers(_ context.Context, o client.CleanupOpts) (client.Cleanup, error) {
 	f.asked = append(f.asked, o)
-	return f.answer, nil
+	return f.answer, f.refuses
 }
+
+func (f *fleetCloud) IsEngine(context.Context) bool { return f.engine }
 
 func (f *fleetCloud) ServiceNumbers(context.Context) ([]client.CleanupService, error) {
 	if f.engine {
@@ -273,6 +276,56 @@ func TestBackupsThatACleanupPassesOverAreNamed(t *testing.T) {
 	_, err = cleanup(t, f, nil, "--dry-run", "--host", "vol1@file")
 	require.NoError(t, err)
 	assert.Len(t, f.backupsOf, 1, "another machine was asked about")
+}
+
+func TestACloudThatCleansUpNoBackupsIsAskedAndItsAnswerExplained(t *testing.T) {
+	f := halfDead()
+	f.refuses = driverstate.Fail(driverstate.ErrInvalidInput, "resource type Backup not valid, must be Volume or Snapshot")
+	_, err := cleanup(t, f, nil, "--resource-type", "Backup", "--resource-id", idFull)
+	require.ErrorIs(t, err, f.refuses)
+	assert.Equal(t, 1, exitCode(err))
+	assert.Contains(t, hintFor(err), "cinder-go backup-reset-state --state error ID")
+	assert.Equal(t, []client.CleanupOpts{{ResourceID: idFull, ResourceType: "Backup"}}, f.asked)
+	_, err = cleanup(t, f, nil, "--resource-type", "Backup", "--dry-run")
+	assert.Equal(t, 1, exitCode(err))
+	assert.Contains(t, hintFor(err), "cinder-go backup-force-delete ID")
+	assert.Len(t, f.asked, 1, "a preview asks for nothing")
+}
+
+func TestAnEngineCleansUpBackups(t *testing.T) {
+	f := halfDead()
+	f.engine, f.services[4].Cluster, f.services[5].Cluster = true, ptr("blue"), ptr("blue")
+	f.left = []client.Cleanable{
+		{Type: client.CleanableBackup, ID: idFull, Name: "b", Status: "restoring", Host: "bak-old"},
+		{Type: client.CleanableBackup, ID: idChild, Status: "deleting", Host: "bak-old"},
+		{Type: client.CleanableVolume, ID: idOnVol1, Status: "deleting", Host: "vol1@file"},
+	}
+	b, err := cleanup(t, f, nil, "--dry-run", "--resource-type", "backup", "--host", "bak-old", "-c", "result", "-c", "host", "-c", "resource_id")
+	require.NoError(t, err)
+	assert.Equal(t, "cleaning bak-old "+idFull+"\ncleaning bak-old "+idChild+"\n", b.out.String())
+	assert.Empty(t, f.backupsOf, "none is passed over")
+
+	f.answer = client.Cleanup{Cleaning: []client.CleanupService{{ID: 30, Host: "bak-old", Binary: driverstate.BinaryBackup, ClusterName: ptr("blue")}}}
+	f.after = map[string]string{idFull: "available", idChild: ""}
+	b, err = cleanup(t, f, nil, "--follow", "--resource-type", "Backup")
+	require.NoError(t, err)
+	assert.Equal(t, "Backup "+idFull+" b bak-old restoring cleaned available\nBackup "+idChild+" - bak-old deleting cleaned deleted\n", b.out.String())
+
+	f.services[4].State = "down"
+	f.answer = client.Cleanup{Unavailable: f.answer.Cleaning}
+	_, err = cleanup(t, f, nil, "--resource-type", "Backup")
+	assert.Equal(t, 4, exitCode(err))
+	require.EqualError(t, err, "no other service can clean up after cinder-backup on bak-old, and 2 backups wait for that")
+	assert.Equal(t, "1 volume, 1 snapshot and 2 backups", counted([]client.Cleanable{
+		{Type: "Backup"}, {Type: "Volume"}, {Type: "Backup"}, {Type: "Snapshot"}}))
+}
+
+func TestACleanupDuringAnUpgradeIsExplained(t *testing.T) {
+	f := halfDead()
+	f.refuses = driverstate.Fail(driverstate.ErrInvalidStatus, "cannot perform workers cleanup during system upgrade.")
+	_, err := cleanup(t, f, nil)
+	assert.Equal(t, 6, exitCode(err))
+	assert.Contains(t, hintFor(err), "bring it up to date")
 }
 
 func TestFollowShowsWhatBecameOfEachResource(t *testing.T) {

@@ -162,18 +162,30 @@ func (f *fleet) settled(but ...*member) {
 	}
 }
 
-func (m *member) heartbeatAt() time.Time { return m.service0().UpdatedAt }
+// heartbeatAt is when both services of this member were heard of: the volume
+// service is the second that a heartbeat writes.
+func (m *member) heartbeatAt() time.Time {
+	backup, volume := m.service0().UpdatedAt, m.own(driverstate.BinaryVolume, m.conf.Host+"@file").UpdatedAt
+	if volume.Before(backup) {
+		return volume
+	}
+	return backup
+}
 
 // service0 is the row of this member's backup service.
 func (m *member) service0() *driverstate.Service {
+	return m.own(driverstate.BinaryBackup, m.conf.Host)
+}
+
+func (m *member) own(binary driverstate.Binary, host string) *driverstate.Service {
 	rows, err := m.db.ServiceGetAll(m.t.Context())
 	require.NoError(m.t, err)
 	for _, s := range rows {
-		if s.Binary == driverstate.BinaryBackup && s.Host == m.conf.Host {
+		if s.Binary == binary && s.Host == host {
 			return s
 		}
 	}
-	require.Fail(m.t, "no such service", m.conf.Host)
+	require.Fail(m.t, "no such service", host)
 	return nil
 }
 
