@@ -71,6 +71,14 @@ func (f *fake) DetachVolume(_ context.Context, c driverstate.Caller, id, attachm
 	return f.call(c, "DetachVolume", id)
 }
 
+func (f *fake) ReserveVolume(_ context.Context, c driverstate.Caller, id string) error {
+	return f.call(c, "ReserveVolume", id)
+}
+
+func (f *fake) UnreserveVolume(_ context.Context, c driverstate.Caller, id string) error {
+	return f.call(c, "UnreserveVolume", id)
+}
+
 func (f *fake) SetVolumeBootable(_ context.Context, c driverstate.Caller, id string, on bool) error {
 	f.flag = on
 	return f.call(c, "SetVolumeBootable", id)
@@ -137,6 +145,11 @@ func (f *fake) DeleteSnapshot(_ context.Context, c driverstate.Caller, id string
 func (f *fake) ResetSnapshotStatus(_ context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error {
 	f.snapStatus = to
 	return f.call(c, "ResetSnapshotStatus", id)
+}
+
+func (f *fake) UpdateSnapshotStatus(_ context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error {
+	f.snapStatus = to
+	return f.call(c, "UpdateSnapshotStatus", id)
 }
 
 func (f *fake) Quotas(_ context.Context, c driverstate.Caller, project string) ([]driverstate.Quota, error) {

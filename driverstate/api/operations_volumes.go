@@ -21,6 +21,9 @@ type VolumeOperations interface {
 	AttachVolume(ctx context.Context, c driverstate.Caller, id string, r driverstate.AttachRequest) error
 	// DetachVolume ends the attachment of that id; the only one when it is empty.
 	DetachVolume(ctx context.Context, c driverstate.Caller, id, attachmentID string) error
+	// ReserveVolume and UnreserveVolume are of one who is about to attach it.
+	ReserveVolume(ctx context.Context, c driverstate.Caller, id string) error
+	UnreserveVolume(ctx context.Context, c driverstate.Caller, id string) error
 	SetVolumeBootable(ctx context.Context, c driverstate.Caller, id string, bootable bool) error
 	SetVolumeReadOnly(ctx context.Context, c driverstate.Caller, id string, readOnly bool) error
 	// ForgetAttachments is os-reset_status of attach_status to detached.
@@ -40,6 +43,8 @@ type SnapshotOperations interface {
 	// DeleteSnapshot removes it; with force, which is os-force_delete, in any status.
 	DeleteSnapshot(ctx context.Context, c driverstate.Caller, id string, force bool) error
 	ResetSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error
+	// UpdateSnapshotStatus writes what another who works on the snapshot tells.
+	UpdateSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error
 }
 
 // QuotaOperations are limits and what is used of them. Lists have every

@@ -181,8 +181,9 @@ func (s *server) deleteSnapshot(q *request) (int, any, error) {
 	return http.StatusAccepted, nil, s.ops.DeleteSnapshot(q.Context(), q.caller, q.vars["id"], false)
 }
 
-// snapshotAction does os-force_delete and os-reset_status
-// (cinder/api/contrib/admin_actions.py SnapshotAdminController).
+// snapshotAction does os-force_delete, os-reset_status and
+// os-update_snapshot_status (cinder/api/contrib/admin_actions.py
+// SnapshotAdminController, snapshot_actions.py).
 func (s *server) snapshotAction(q *request) (int, any, error) {
 	id := q.vars["id"]
 	for name := range q.body.(map[string]any) { // exactly one
@@ -191,7 +192,9 @@ func (s *server) snapshotAction(q *request) (int, any, error) {
 			return http.StatusAccepted, nil, s.ops.DeleteSnapshot(q.Context(), q.caller, id, true)
 		case "os-reset_status":
 			return s.resetSnapshotStatus(q, id)
-		case "os-update_snapshot_status", "os-unmanage":
+		case "os-update_snapshot_status":
+			return s.updateSnapshotStatus(q, id)
+		case "os-unmanage":
 			return unsupported(name + " of a snapshot")(q)
 		default:
 			return 0, nil, unknownAction(clip(name))
@@ -215,3 +218,38 @@ func (s *server) resetSnapshotStatus(q *request, id string) (int, any, error) {
 	}
 	return http.StatusAccepted, nil, s.ops.ResetSnapshotStatus(q.Context(), q.caller, id, to)
 }
+
+func (s *server) updateSnapshotStatus(q *request, id string) (int, any, error) {
+	asked, err := q.inner("os-update_snapshot_status", schema{
+		required: []string{"status"},
+		members:  map[string]rule{"status": text(false, 0, 1<<20, nil), "progress": anything},
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := checkProgress(asked["progress"]); err != nil {
+		return 0, nil, err
+	}
+	// Progress is not kept: it is that of the engine's own copy.
+	to := driverstate.SnapshotStatus(asked["status"].(string))
+	return http.StatusAccepted, nil, s.ops.UpdateSnapshotStatus(q.Context(), q.caller, id, to)
+}
+
+// checkProgress judges a percentage (cinder/api/validation/validators.py
+// _validate_progress).
+func checkProgress(v any) error {
+	share, ok := v.(string)
+	if v == nil || share == "" && ok {
+		return nil
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(share[:max(len(share)-1, 0)]))
+	switch {
+	case err != nil:
+		return invalidInput("progress must be an integer percentage")
+	case n < 0 || n > 100 || !strings.HasSuffix(share, "%"):
+		return invalidInput("progress must be an integer percentage between 0 and 100")
+	}
+	return nil
+}
+
+func anything(any) string { return "" }

@@ -14,6 +14,12 @@ var volumeActions = map[string]func(*server, *request, string) (int, any, error)
 	"os-force_delete": func(s *server, q *request, id string) (int, any, error) { // its value is not looked at
 		return http.StatusAccepted, nil, s.ops.ForceDeleteVolume(q.Context(), q.caller, id)
 	},
+	"os-reserve": func(s *server, q *request, id string) (int, any, error) {
+		return http.StatusAccepted, nil, s.ops.ReserveVolume(q.Context(), q.caller, id)
+	},
+	"os-unreserve": func(s *server, q *request, id string) (int, any, error) {
+		return http.StatusAccepted, nil, s.ops.UnreserveVolume(q.Context(), q.caller, id)
+	},
 	"os-reset_status":         (*server).resetVolumeStatus,
 	"os-extend":               (*server).extendVolume,
 	"os-attach":               (*server).attachVolume,
@@ -25,7 +31,7 @@ var volumeActions = map[string]func(*server, *request, string) (int, any, error)
 // otherVolumeActions are Cinder's which the engine cannot do: nothing is
 // exported to a server, and there is one type, one place, and no images.
 var otherVolumeActions = []string{
-	"os-reserve", "os-unreserve", "os-begin_detaching", "os-roll_detaching", "os-initialize_connection", "os-terminate_connection",
+	"os-begin_detaching", "os-roll_detaching", "os-initialize_connection", "os-terminate_connection",
 	"os-volume_upload_image", "os-retype", "os-force_detach", "os-migrate_volume", "os-migrate_volume_completion", "os-reimage",
 	"os-set_image_metadata", "os-unset_image_metadata", "os-show_image_metadata", "os-unmanage", "os-extend_volume_completion", "revert",
 }
