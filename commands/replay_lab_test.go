@@ -33,7 +33,6 @@ type replayStep struct {
 	// better says why the engine answers otherwise on purpose; differs, that
 	// the recorded cloud is set up otherwise.
 	better, differs string
-	pending         bool
 	// wait is the status that target comes to.
 	wait string
 }
@@ -84,8 +83,6 @@ func parseScenario(t *testing.T, name, text string) *replayScenario {
 			sc.steps[len(sc.steps)-1].better = reason
 		case kind == "differs":
 			sc.steps[len(sc.steps)-1].differs = reason
-		case line == "pending":
-			sc.steps[len(sc.steps)-1].pending = true
 		default:
 			s := parseStep(t, line)
 			s.scenario, s.section = name, section
