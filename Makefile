@@ -91,6 +91,7 @@ test-postgres: ## the tests that need it
 	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 \
 	  $(GO) test -count=1 ./driverstate/db/postgres ./driverstate/engine
 	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 $(GO) test -count=1 -run Postgre ./commands
+	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 $(GO) test -count=1 -run '/postgres$$' ./driverstate/manager
 
 postgres-down: ## stop it and delete its state
 	testdata/postgres/down --wipe

@@ -21,6 +21,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db/postgres/pgtest"
 	"github.com/cinder-go/cinder-go/driverstate/drivers"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
+	"github.com/cinder-go/cinder-go/driverstate/volume"
 )
 
 const blue = "blue"
@@ -79,7 +80,7 @@ func (f *fleet) start(host, cluster string) *member {
 	m.driver, m.db = newGate(f.t, inner), m.link
 	m.conf = manager.Config{
 		DB: m.link, Driver: m.driver, Canonical: drivers.Canonical, Host: host, Cluster: cluster, Now: f.now,
-		VolumeDir: volumes, OpenTarget: openTarget, OpenSource: openSource, Notify: m.record, Jobs: 2,
+		VolumeDir: volumes, OpenTarget: openTarget, OpenSource: openSource, CopyVolume: volume.Copy, Notify: m.record, Jobs: 2,
 		ReportInterval: 20 * time.Millisecond, InitInterval: 10 * time.Millisecond, WatchInterval: 10 * time.Millisecond,
 		CheckInterval: 10 * time.Millisecond,
 	}

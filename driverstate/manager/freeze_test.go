@@ -38,6 +38,7 @@ func TestAFrozenServiceChangesNothing(t *testing.T) {
 	}
 	status, answer = l.ask("tenant", "POST", "volumes", `{"volume":{"size":1}}`)
 	assert.Equal(t, http.StatusAccepted, status)
+	_, answer = l.ask("tenant", "GET", "volumes/"+answer["volume"].(map[string]any)["id"].(string), "")
 	assert.Equal(t, "error", answer["volume"].(map[string]any)["status"])
 
 	for _, c := range []struct{ action, body, text string }{

@@ -100,7 +100,15 @@ func TestARestoreAndAnImportAreHeldToQuotas(t *testing.T) {
 }
 
 func TestOfManyCreatesAtOnceTheQuotaAdmitsOne(t *testing.T) {
-	l := newLab(t, nil)
+	onEach(t, func(t *testing.T, f *fleet) {
+		a, b := f.start("h1", blue), f.start("h2", blue)
+		admitsOne(t, a.lab, b.lab)
+	})
+}
+
+// admitsOne has the members of a fleet asked in turn.
+func admitsOne(t *testing.T, members ...*lab) {
+	l := members[0]
 	v := l.ownVolume()
 	l.limit(`{"volumes":2,"snapshots":1,"backups":1}`)
 	const many = 12
@@ -112,7 +120,7 @@ func TestOfManyCreatesAtOnceTheQuotaAdmitsOne(t *testing.T) {
 		statuses := make([]int, many)
 		var together sync.WaitGroup
 		for i := range many {
-			together.Go(func() { statuses[i], _ = l.ask("tenant", "POST", c.path, c.body) })
+			together.Go(func() { statuses[i], _ = members[i%len(members)].ask("tenant", "POST", c.path, c.body) })
 		}
 		together.Wait()
 		admitted := 0
