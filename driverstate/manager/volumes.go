@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
@@ -175,8 +176,19 @@ func makeFile(path string, n int64) error {
 	if err != nil {
 		return err
 	}
-	err = file.Truncate(n)
-	return errors.Join(err, file.Close())
+	err = errors.Join(file.Truncate(n), file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	// The row that says that it is there must not outlive it.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if err = dir.Sync(); errors.Is(err, syscall.EINVAL) {
+		err = nil // a file system that cannot, and need not
+	}
+	return errors.Join(err, dir.Close())
 }
 
 // volumeService returns the id of our cinder-volume row, 0 before Start.

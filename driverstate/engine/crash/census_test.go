@@ -26,11 +26,12 @@ import (
 // the store and the directories as they lie.
 type census struct {
 	place
-	backups map[string]*driverstate.Backup
-	volumes map[string]*driverstate.Volume
-	workers []*driverstate.Worker
-	jobs    []string // that are not finished
-	found   map[string]driverstate.Found
+	backups   map[string]*driverstate.Backup
+	volumes   map[string]*driverstate.Volume
+	snapshots map[string]*driverstate.Snapshot
+	workers   []*driverstate.Worker
+	jobs      []string // that are not finished
+	found     map[string]driverstate.Found
 }
 
 // records reads the rows of a database.
@@ -80,6 +81,12 @@ func (r *records) census(t *testing.T, p place) *census {
 	for _, v := range volumes {
 		c.volumes[v.ID] = v
 	}
+	snapshots, err := r.rows.SnapshotGetAll(ctx, "", "")
+	require.NoError(t, err)
+	c.snapshots = map[string]*driverstate.Snapshot{}
+	for _, s := range snapshots {
+		c.snapshots[s.ID] = s
+	}
 	c.workers, err = r.rows.WorkerGetAll(ctx, 0)
 	require.NoError(t, err)
 	c.jobs = r.jobs(t, `state NOT IN ('completed', 'cancelled', 'discarded')`)
@@ -114,6 +121,11 @@ func (c *census) restless() string {
 	for _, v := range c.volumes {
 		if !restingVolume(v.Status) {
 			return fmt.Sprintf("volume %s (%s) is %s", v.ID, v.Name, v.Status)
+		}
+	}
+	for _, s := range c.snapshots {
+		if s.Status != driverstate.SnapshotAvailable && s.Status != driverstate.SnapshotError {
+			return fmt.Sprintf("snapshot %s is %s", s.ID, s.Status)
 		}
 	}
 	if len(c.jobs) > 0 {

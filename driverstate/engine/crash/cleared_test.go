@@ -24,6 +24,10 @@ func (w *world) cleared() []string {
 				deleted++
 			}
 		}
+		for id := range c.snapshots {
+			w.must("POST", "snapshots/"+id+"/action", object{"os-force_delete": object{}})
+			deleted++
+		}
 		if deleted == 0 {
 			for id := range c.volumes {
 				w.must("POST", "volumes/"+id+"/action", object{"os-force_delete": object{}})
@@ -36,7 +40,7 @@ func (w *world) cleared() []string {
 	if s := c.restless(); s != "" {
 		wrong = append(wrong, "after all was deleted: "+s)
 	}
-	if n := len(c.backups) + len(c.volumes); n > 0 {
+	if n := len(c.backups) + len(c.volumes) + len(c.snapshots); n > 0 {
 		wrong = append(wrong, fmt.Sprintf("after all was deleted %d rows are left", n))
 	}
 	c.backups = nil

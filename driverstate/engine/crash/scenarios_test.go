@@ -19,7 +19,10 @@ type scenario struct {
 const small, large = 100 << 10, 6 << 20 // 2 chunks, 96 chunks
 
 // scenarios pass every operation of the manager.
-func scenarios() []scenario {
+func scenarios() []scenario { return append(operations(), neighbours()...) }
+
+// operations are those on backups and the volumes that they need.
+func operations() []scenario {
 	return []scenario{
 		{"create", func(w *world) { w.source("disk", small) },
 			func(w *world) { w.create("disk", "full", nil); w.rest("full") }},

@@ -38,6 +38,12 @@ func (c *census) volumeFiles(t *testing.T, w *world) []string {
 			add("volume %s (%s) is available: %s", id, v.Name, s)
 		}
 	}
+	for id, s := range c.snapshots {
+		own[filepath.Base(s.Path)] = true
+		if info, err := os.Stat(s.Path); s.Status == driverstate.SnapshotAvailable && (err != nil || info.Size() != s.Size<<30) {
+			add("snapshot %s is available and has no file of %d GiB: %v", id, s.Size, err)
+		}
+	}
 	files, err := os.ReadDir(c.place.volumes())
 	require.NoError(t, err)
 	for _, f := range files {
