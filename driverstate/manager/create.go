@@ -332,13 +332,10 @@ func (m *Manager) finishCreate(ctx context.Context, j db.Job, w *driverstate.Wor
 		if err := clearIntent(ctx, tx, id); err != nil {
 			return err
 		}
-		if cause != nil {
-			err := m.tell(ctx, tx, j, driverstate.MessageBackupCreate, detailOf(cause, driverstate.MessageCreateFailed))
-			if err != nil {
-				return err
-			}
+		if cause == nil {
+			return nil
 		}
-		return recount(ctx, tx, b.ParentID)
+		return m.tell(ctx, tx, j, driverstate.MessageBackupCreate, detailOf(cause, driverstate.MessageCreateFailed))
 	})
 	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) || errors.Is(err, errSuperseded) {
 		return nil

@@ -311,7 +311,10 @@ func move(ctx context.Context, tx db.Tx, id string, a driverstate.Action, edit f
 		edit(b)
 	}
 	b.Status = to
-	return b, tx.BackupUpdate(ctx, b, from)
+	if err := tx.BackupUpdate(ctx, b, from); err != nil || from != driverstate.StatusCreating {
+		return b, err
+	}
+	return b, recount(ctx, tx, b.ParentID) // it counts when it is not being copied any more
 }
 
 // recount sets the number of dependents of a backup to the rows that stand on

@@ -157,7 +157,7 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 		if err := m.ours(ctx, tx, w); err != nil {
 			return err
 		}
-		now, err := move(ctx, tx, b.ID, action, func(b *driverstate.Backup) {
+		_, err := move(ctx, tx, b.ID, action, func(b *driverstate.Backup) {
 			b.FailReason = fault
 			if fault == "" && len(line) > 0 {
 				fill(b, &line[0].Backup, b.Service)
@@ -166,10 +166,7 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 		if err != nil {
 			return err
 		}
-		if err := clearIntent(ctx, tx, b.ID); err != nil {
-			return err
-		}
-		return recount(ctx, tx, now.ParentID)
+		return clearIntent(ctx, tx, b.ID)
 	})
 	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrInvalidStatus) {
 		return nil

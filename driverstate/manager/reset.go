@@ -93,10 +93,7 @@ func (m *Manager) resetNow(ctx context.Context, tx db.Tx, id string, a driversta
 	if err != nil {
 		return nil, err
 	}
-	if err := clearIntent(ctx, tx, id); err != nil {
-		return nil, err
-	}
-	return b, recount(ctx, tx, b.ParentID) // one that was being copied counts from now on
+	return b, clearIntent(ctx, tx, id)
 }
 
 // freeVolumes ends the part of a volume in the work that a reset stops: the

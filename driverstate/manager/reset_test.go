@@ -25,21 +25,34 @@ func TestResetToErrorIsDoneAtOnce(t *testing.T) {
 }
 
 // An increment counts when it is not being copied any more, however that ended.
-func TestResetOfARunningIncrementCountsItAsADependent(t *testing.T) {
-	l := newLab(t, nil)
-	v := l.newVolume()
-	require.NoError(t, fillVolume(v, image(256<<10, 3)))
-	full, err := l.CreateBackup(t.Context(), tenant, driverstate.BackupRequest{VolumeID: v.ID})
-	require.NoError(t, err)
-	l.until(full.ID, driverstate.StatusAvailable)
-	copying := l.driver.hold(atBackup)
-	require.NoError(t, fillVolume(v, image(256<<10, 4)))
-	child, err := l.CreateBackup(t.Context(), tenant, driverstate.BackupRequest{VolumeID: v.ID, Incremental: true})
-	require.NoError(t, err)
-	copying.wait(t)
-	assert.Equal(t, 0, l.row(full.ID).NumDependentBackups)
-	require.NoError(t, l.ResetBackupStatus(t.Context(), admin, child.ID, driverstate.StatusError))
-	assert.Equal(t, 1, l.row(full.ID).NumDependentBackups)
+func TestARunningIncrementThatIsStoppedCountsAsADependent(t *testing.T) {
+	for name, stop := range map[string]func(l *lab, id string){
+		"reset": func(l *lab, id string) {
+			require.NoError(l.t, l.ResetBackupStatus(l.t.Context(), admin, id, driverstate.StatusError))
+		},
+		"force delete that fails": func(l *lab, id string) {
+			l.driver.fail(atDelete, driverstate.ErrReadOnly)
+			require.NoError(l.t, l.DeleteBackup(l.t.Context(), admin, id, true))
+			l.until(id, driverstate.StatusError)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, nil)
+			v := l.newVolume()
+			require.NoError(t, fillVolume(v, image(256<<10, 3)))
+			full, err := l.CreateBackup(t.Context(), tenant, driverstate.BackupRequest{VolumeID: v.ID})
+			require.NoError(t, err)
+			l.until(full.ID, driverstate.StatusAvailable)
+			copying := l.driver.hold(atBackup)
+			require.NoError(t, fillVolume(v, image(256<<10, 4)))
+			child, err := l.CreateBackup(t.Context(), tenant, driverstate.BackupRequest{VolumeID: v.ID, Incremental: true})
+			require.NoError(t, err)
+			copying.wait(t)
+			assert.Equal(t, 0, l.row(full.ID).NumDependentBackups)
+			stop(l, child.ID)
+			assert.Equal(t, 1, l.row(full.ID).NumDependentBackups)
+		})
+	}
 }
 
 func TestResetIsRefused(t *testing.T) {

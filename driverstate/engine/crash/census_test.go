@@ -230,14 +230,15 @@ func (c *census) violations(t *testing.T, w *world) []string {
 			add("backup %s has two rows: %s and %s", name(b), id, other)
 		}
 		named[name(b)] = id
-		n := 0
+		n, children := 0, ""
 		for _, child := range c.backups {
 			if child.ParentID == id {
 				n++
+				children += fmt.Sprintf(" %s (%s %q)", child.ID, child.Status, child.FailReason)
 			}
 		}
 		if n != b.NumDependentBackups {
-			add("backup %s (%s) says that %d stand on it, %d do", id, name(b), b.NumDependentBackups, n)
+			add("backup %s (%s) says that %d stand on it, %d do:%s", id, name(b), b.NumDependentBackups, n, children)
 		}
 	}
 	wrong = append(wrong, c.publishedTwice(t)...)
