@@ -272,7 +272,7 @@ func TestCleanupIsCarriedOutByAMemberThoughAnotherProcessWasAsked(t *testing.T) 
 		require.Equal(t, http.StatusAccepted, status, answer)
 		assert.Len(t, answer["cleaning"], 2)
 		b.untilGone(row.ID)
-		assert.Len(t, b.notified("backup.delete.end", row.ID), 1)
+		require.Eventually(t, func() bool { return len(b.notified("backup.delete.end", row.ID)) == 1 }, wait, tick) // told after the commit
 		assert.Empty(t, alone.notified("backup.delete.end", row.ID))
 	})
 }

@@ -258,6 +258,10 @@ func (d *DB) exclusively(ctx context.Context, f func(pgx.Tx) error) error {
 	}
 }
 
+// commitTimeout bounds the wait for the outcome of a commit whose caller waits
+// no longer.
+const commitTimeout = 30 * time.Second
+
 // rollbackTimeout bounds the end of a transaction whose context may be over.
 const rollbackTimeout = 5 * time.Second
 
@@ -285,6 +289,13 @@ func (d *DB) once(ctx context.Context, f func(pgx.Tx) error) error {
 	if err := f(tx); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A commit that was sent cannot be taken back: its outcome is waited for,
+	// or the caller would take for failed what others see done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("committing: %w", explain(err))
 	}

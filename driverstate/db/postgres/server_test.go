@@ -346,3 +346,37 @@ func TestTwoProcessesAreNotTheSameHost(t *testing.T) {
 		return err == nil && assert.NoError(t, again.Close())
 	}, 10*time.Second, time.Millisecond)
 }
+
+// The watch of a manager cancels a task whose entry is gone, which it may see
+// while the task that removed it still waits for its own commit.
+func TestACommitThatWasSentIsNotInterrupted(t *testing.T) {
+	at := pgtest.URL(t)
+	d, conn := open(t, at), pgtest.Connect(t, at)
+	for _, statement := range []string{
+		"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'",
+		"CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON backups DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()",
+	} {
+		_, err := conn.Exec(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.Update(ctx, func(tx db.Tx) error { return tx.BackupCreate(ctx, row("b")) }) }()
+	require.Eventually(t, func() bool {
+		var n int
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT COUNT(*) FROM pg_stat_activity WHERE query ILIKE 'commit' AND wait_event = 'PgSleep'").Scan(&n))
+		return n > 0
+	}, 10*time.Second, time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	_, err := d.BackupGet(t.Context(), "b")
+	require.NoError(t, err)
+
+	over, end := context.WithCancel(t.Context())
+	require.ErrorIs(t, d.Update(over, func(tx db.Tx) error {
+		defer end()
+		return tx.BackupCreate(over, row("c"))
+	}), context.Canceled)
+	_, err = d.BackupGet(t.Context(), "c")
+	require.ErrorIs(t, err, driverstate.ErrNotFound, "one that was not sent is not")
+}
