@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/api"
 	"github.com/cinder-go/cinder-go/driverstate/engine"
+	"github.com/cinder-go/cinder-go/driverstate/loglevel"
 )
 
 // Projects of the scenarios at the engine.
@@ -92,7 +94,8 @@ func replayEngine(t *testing.T, noauth bool) *replayServer {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, e.Close(context.WithoutCancel(t.Context()))) })
-	config := api.Config{MaxVersion: api.Microversion{Major: 3, Minor: 70}, Auth: replayIdentity{map[string]driverstate.Caller{
+	levels := loglevel.New(t.Context(), slog.New(slog.DiscardHandler))
+	config := api.Config{MaxVersion: api.Microversion{Major: 3, Minor: 70}, LogLevels: levels, Auth: replayIdentity{map[string]driverstate.Caller{
 		"admin": {UserID: "admin", ProjectID: replayProject, Admin: true},
 		"demo":  {UserID: "demo", ProjectID: replayTenant},
 		"both":  {UserID: "admin", ProjectID: replayTenant, Admin: true},

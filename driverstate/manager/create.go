@@ -135,9 +135,21 @@ func (m *Manager) chooseParent(ctx context.Context, rows db.Backups, c driversta
 			of.SnapshotID != "" && !dataTime(b).Before(of.DataTimestamp)
 	})
 	if len(all) == 0 {
-		return "", refuseBackup("", driverstate.ErrInvalidStatus, "No backups available to do an incremental backup.")
+		return "", m.noParent(ctx, rows, c, of)
 	}
 	return slices.MaxFunc(all, func(a, b *driverstate.Backup) int { return dataTime(a).Compare(dataTime(b)) }).ID, nil
+}
+
+// noParent says why no backup can be stood on, in Cinder's words.
+func (m *Manager) noParent(ctx context.Context, rows db.Backups, c driverstate.Caller, of *driverstate.Backup) error {
+	n, err := rows.BackupCount(ctx, driverstate.BackupFilter{ProjectID: c.ProjectID, Columns: map[string]string{"volume_id": of.VolumeID}})
+	switch {
+	case err != nil:
+		return err
+	case n > 0:
+		return refuseBackup("", driverstate.ErrInvalidStatus, "The parent backup must be available for incremental backup.")
+	}
+	return refuseBackup("", driverstate.ErrInvalidStatus, "No backups available to do an incremental backup.")
 }
 
 // dataTime is when the data of b was what it is. Imported rows may not tell.

@@ -105,6 +105,12 @@ func TestTheParentIsTheNewestAvailableBackupOfTheCaller(t *testing.T) {
 		l.set(id, driverstate.StatusAvailable, func(b *driverstate.Backup) { b.ProjectID = other })
 	}
 	_, answer = l.ask("tenant", "POST", "backups", body(`,"incremental":true`))
+	assert.Equal(t, "Invalid backup: The parent backup must be available for incremental backup.", message(answer),
+		"one failed, one is of another driver, and those of another project are not chosen")
+	for _, id := range []string{second, third} {
+		l.set(id, driverstate.StatusAvailable, func(b *driverstate.Backup) { b.ProjectID = other })
+	}
+	_, answer = l.ask("tenant", "POST", "backups", body(`,"incremental":true`))
 	assert.Equal(t, none, message(answer), "backups of another project are not seen")
 }
 
