@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -9,6 +10,8 @@ import (
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/fault"
+	"github.com/cinder-go/cinder-go/driverstate/fault/wrap"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
 )
 
@@ -62,4 +65,42 @@ func TestARequestDoesNotStopItsOwnJob(t *testing.T) {
 			c.ended(l, b.ID)
 		})
 	}
+}
+
+// heldTake is a database in which a job waits, before it has claimed its work,
+// until it is cancelled.
+type heldTake struct {
+	db.DB
+	armed   atomic.Bool
+	reached chan struct{}
+}
+
+func (h *heldTake) Update(ctx context.Context, f func(db.Tx) error) error {
+	if h.armed.Swap(false) {
+		close(h.reached)
+		<-ctx.Done()
+	}
+	return h.DB.Update(ctx, f)
+}
+
+// A job that is cancelled before it has claimed its work is not lost: nobody
+// else would end that work.
+func TestAJobThatIsCancelledBeforeItsClaimIsRunAgain(t *testing.T) {
+	held := &heldTake{reached: make(chan struct{})}
+	l := newLab(t, func(conf *manager.Config) {
+		held.DB = conf.DB
+		conf.DB = wrap.DB(held)
+	})
+	b, v := l.managed(nil, image(200<<10, 1)), l.newVolume()
+	var once sync.Once
+	defer fault.Hook(func(name string) {
+		if name == "tx.begin:takeRow" {
+			once.Do(func() { held.armed.Store(true) })
+		}
+	})()
+	_, err := l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+	require.NoError(t, err)
+	<-held.reached
+	require.NoError(t, l.ForceDeleteVolume(t.Context(), admin, v.ID))
+	l.until(b.ID, driverstate.StatusAvailable)
 }

@@ -78,6 +78,9 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 	m.log.DebugContext(ctx, "job starts", "job", j.ID, "kind", j.Kind, "backup", j.BackupID)
 	began := m.cfg.Now()
 	err := ignoreSuperseded(run(ctx, j))
+	if err != nil && t.claim == nil && ctx.Err() != nil {
+		return m.putBack(ctx, j, nil) // stopped before it was anyone's: whoever takes it sees why
+	}
 	m.cfg.JobDone(said.outcome(ctx, j.Kind, m.cfg.Now().Sub(began), err))
 	if err != nil {
 		m.log.ErrorContext(ctx, "job could not record its outcome", "job", j.ID, "kind", j.Kind, "backup", j.BackupID, "error", err)

@@ -39,6 +39,10 @@ func neighbours() []scenario {
 			func(w *world) {
 				w.must("PUT", "volumes/"+w.ids["disk"], object{"volume": object{"description": "told"}})
 			}},
+		{"freeze-and-thaw", nil, func(w *world) {
+			w.must("PUT", "os-services/freeze", object{"host": host + "@file"})
+			w.must("PUT", "os-services/thaw", object{"host": host + "@file"})
+		}},
 		{"quotas", nil, func(w *world) {
 			w.must("PUT", "os-quota-sets/"+project, object{"quota_set": object{"volumes": 20}})
 			w.must("DELETE", "os-quota-sets/"+project, nil)

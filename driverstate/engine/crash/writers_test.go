@@ -15,12 +15,14 @@ import (
 // unreached are functions of the manager whose transaction no scenario runs,
 // and why.
 var unreached = map[string]string{
-	"SetCluster":   "one statement that decides nothing",
-	"start":        "the row of a cluster, one statement that can be made again",
-	"follow":       "the progress of a verification, written once a second",
-	"volumeIdle":   "it waits for other members of a cluster, and writes nothing",
-	"askCleanup":   "one member of a cluster asks another",
-	"cleanBackups": "one member of a cluster cleans up another",
+	"SetCluster":           "one statement that decides nothing",
+	"UpdateSnapshotStatus": "one statement, of somebody else's work",
+	"State":                "it reads, for metrics",
+	"start":                "the row of a cluster, one statement that can be made again",
+	"follow":               "the progress of a verification, written once a second",
+	"volumeIdle":           "it waits for other members of a cluster, and writes nothing",
+	"askCleanup":           "one member of a cluster asks another",
+	"cleanBackups":         "one member of a cluster cleans up another",
 }
 
 // writes are the methods of a database that change something.
