@@ -97,6 +97,9 @@ type VolumeRequest struct {
 	// What it is made from; at most one is not empty. Size is then the least
 	// it can be when it is 0.
 	SnapshotID, SourceVolID, BackupID string
+	// VolumeType is the id or the name of a type. When it is empty, it is that
+	// of what the volume is made from, or the default one.
+	VolumeType string
 	// SourceName is the file or device to take under management as the
 	// volume (Cinder's manageable_volumes, ref source-name); "-" is the
 	// engine's own standard output. Empty makes a file of the engine's own.

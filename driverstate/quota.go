@@ -1,6 +1,8 @@
 package driverstate
 
-// VolumeType is the one volume type of the engine.
+import "strings"
+
+// VolumeType is the volume type of what was made without one.
 const VolumeType = "__DEFAULT__"
 
 // Resources that quotas limit, by Cinder's names. Gigabytes are those of
@@ -13,16 +15,21 @@ const (
 	QuotaBackups         = "backups"
 	QuotaBackupGigabytes = "backup_gigabytes"
 	QuotaGroups          = "groups"
-
-	quotaVolumesOfType   = QuotaVolumes + "_" + VolumeType
-	quotaGigabytesOfType = QuotaGigabytes + "_" + VolumeType
-	quotaSnapshotsOfType = QuotaSnapshots + "_" + VolumeType
 )
 
-// QuotaResources are all of them, in the order in which Cinder shows them.
-var QuotaResources = []string{
-	QuotaVolumes, QuotaPerVolume, QuotaSnapshots, QuotaGigabytes, QuotaBackups, QuotaBackupGigabytes,
-	quotaVolumesOfType, quotaGigabytesOfType, quotaSnapshotsOfType, QuotaGroups,
+// QuotasOfType are limited for each volume type, too: volumes_fast and so on.
+var QuotasOfType = []string{QuotaVolumes, QuotaGigabytes, QuotaSnapshots}
+
+// QuotaResources are all of them, in the order in which Cinder shows them, when
+// there are volume types of these names.
+func QuotaResources(types ...string) []string {
+	all := []string{QuotaVolumes, QuotaPerVolume, QuotaSnapshots, QuotaGigabytes, QuotaBackups, QuotaBackupGigabytes}
+	for _, name := range types {
+		for _, kind := range QuotasOfType {
+			all = append(all, kind+"_"+name)
+		}
+	}
+	return append(all, QuotaGroups)
 }
 
 // CinderQuotas are the limits of a Cinder that nobody configured
@@ -47,21 +54,37 @@ type Usage struct {
 	Backups, BackupGigabytes     int64
 	Volumes, VolumeGigabytes     int64
 	Snapshots, SnapshotGigabytes int64
+	Types                        map[string]TypeUsage // by the name of the type
+}
+
+// TypeUsage is what a project has of a volume type. Gigabytes are those of
+// volumes and snapshots together.
+type TypeUsage struct {
+	Volumes, Gigabytes, Snapshots int64
 }
 
 // Of is what there is of a resource.
 func (u Usage) Of(resource string) int64 {
 	switch resource {
-	case QuotaVolumes, quotaVolumesOfType:
+	case QuotaVolumes:
 		return u.Volumes
-	case QuotaSnapshots, quotaSnapshotsOfType:
+	case QuotaSnapshots:
 		return u.Snapshots
-	case QuotaGigabytes, quotaGigabytesOfType:
+	case QuotaGigabytes:
 		return u.VolumeGigabytes + u.SnapshotGigabytes
 	case QuotaBackups:
 		return u.Backups
 	case QuotaBackupGigabytes:
 		return u.BackupGigabytes
+	}
+	kind, name, _ := strings.Cut(resource, "_")
+	switch of := u.Types[name]; kind {
+	case QuotaVolumes:
+		return of.Volumes
+	case QuotaGigabytes:
+		return of.Gigabytes
+	case QuotaSnapshots:
+		return of.Snapshots
 	}
 	return 0
 }

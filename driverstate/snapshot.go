@@ -36,6 +36,7 @@ type Snapshot struct {
 	Size        int64 // GiB, of the volume when it was taken
 	Metadata    map[string]string
 	Path        string // the file that holds the bytes, absolute
+	Progress    string // such as 80%, as another who makes it has told; empty when nobody has
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }

@@ -53,7 +53,7 @@ type Volume struct {
 	Attachments []Attachment
 	SnapshotID  string // the snapshot it was made from; empty for none
 	SourceVolID string // the volume it was cloned from; empty for none
-	VolumeType  string // name of its type; empty for __DEFAULT__
+	VolumeType  string // name of its type; empty is __DEFAULT__, too
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }

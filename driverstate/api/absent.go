@@ -12,8 +12,6 @@ var absent = []struct {
 	policy    string // of a list; empty when everyone may
 	detail    bool   // detail is a list as well
 }{
-	{path: "os-volume-transfer", key: "transfers", missing: "Transfer ", after: " could not be found.", detail: true},
-	{path: "volume-transfers", key: "transfers", since: 55, missing: "Transfer ", after: " could not be found.", detail: true},
 	{path: "groups", key: "groups", since: 13, missing: "Group ", after: " could not be found.", detail: true},
 	{path: "group_types", key: "group_types", since: 11, missing: "Group type ", after: " could not be found."},
 	{path: "group_snapshots", key: "group_snapshots", since: 14, missing: "GroupSnapshot ", after: " could not be found.", detail: true},

@@ -147,7 +147,7 @@ func (f *fake) ResetSnapshotStatus(_ context.Context, c driverstate.Caller, id s
 	return f.call(c, "ResetSnapshotStatus", id)
 }
 
-func (f *fake) UpdateSnapshotStatus(_ context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error {
+func (f *fake) UpdateSnapshotStatus(_ context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus, _ string) error {
 	f.snapStatus = to
 	return f.call(c, "UpdateSnapshotStatus", id)
 }
@@ -156,7 +156,16 @@ func (f *fake) Quotas(_ context.Context, c driverstate.Caller, project string) (
 	return f.quotas, f.call(c, "Quotas", project)
 }
 
-func (f *fake) DefaultQuotas() []driverstate.Quota { return f.quotas }
+func (f *fake) DefaultQuotas(context.Context) ([]driverstate.Quota, error) { return f.quotas, nil }
+
+func (f *fake) ClassQuotas(_ context.Context, c driverstate.Caller, class string) ([]driverstate.Quota, error) {
+	return f.quotas, f.call(c, "ClassQuotas", class)
+}
+
+func (f *fake) SetClassQuotas(_ context.Context, c driverstate.Caller, class string, limits map[string]int64) ([]driverstate.Quota, error) {
+	f.limits = limits
+	return f.quotas, f.call(c, "SetClassQuotas", class)
+}
 
 func (f *fake) SetQuotas(_ context.Context, c driverstate.Caller, project string, limits map[string]int64) ([]driverstate.Quota, error) {
 	f.limits = limits

@@ -54,5 +54,7 @@ type Operations interface {
 
 	VolumeOperations
 	SnapshotOperations
+	TypeOperations
+	TransferOperations
 	QuotaOperations
 }

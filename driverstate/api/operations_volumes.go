@@ -44,7 +44,31 @@ type SnapshotOperations interface {
 	DeleteSnapshot(ctx context.Context, c driverstate.Caller, id string, force bool) error
 	ResetSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error
 	// UpdateSnapshotStatus writes what another who works on the snapshot tells.
-	UpdateSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error
+	UpdateSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus, progress string) error
+}
+
+// TypeOperations are what is done with volume types.
+type TypeOperations interface {
+	// VolumeTypes are those that the caller may use, newest first.
+	VolumeTypes(ctx context.Context, c driverstate.Caller) ([]*driverstate.VolumeTypeRow, error)
+	VolumeType(ctx context.Context, c driverstate.Caller, id string) (*driverstate.VolumeTypeRow, error)
+	CreateVolumeType(ctx context.Context, c driverstate.Caller, t driverstate.VolumeTypeRow) (*driverstate.VolumeTypeRow, error)
+	UpdateVolumeType(ctx context.Context, c driverstate.Caller, id string, u driverstate.TypeUpdate) (*driverstate.VolumeTypeRow, error)
+	DeleteVolumeType(ctx context.Context, c driverstate.Caller, id string) error
+	// ChangeExtraSpecs answers a bare ErrNotFound when the key to be removed
+	// is not there, and so does ChangeTypeAccess of a project.
+	ChangeExtraSpecs(ctx context.Context, c driverstate.Caller, id string, change driverstate.MetadataChange) error
+	ChangeTypeAccess(ctx context.Context, c driverstate.Caller, id, project string, let bool) error
+}
+
+// TransferOperations are what is done with offers of volumes.
+type TransferOperations interface {
+	// CreateTransfer answers with the key, too.
+	CreateTransfer(ctx context.Context, c driverstate.Caller, r driverstate.TransferRequest) (*driverstate.Transfer, string, error)
+	Transfers(ctx context.Context, c driverstate.Caller, allProjects bool) ([]*driverstate.Transfer, error)
+	Transfer(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Transfer, error)
+	DeleteTransfer(ctx context.Context, c driverstate.Caller, id string) error
+	AcceptTransfer(ctx context.Context, c driverstate.Caller, id, key string) (*driverstate.Transfer, error)
 }
 
 // QuotaOperations are limits and what is used of them. Lists have every
@@ -52,7 +76,9 @@ type SnapshotOperations interface {
 type QuotaOperations interface {
 	// Quotas are those of a project; one who is not admin may ask for their own.
 	Quotas(ctx context.Context, c driverstate.Caller, projectID string) ([]driverstate.Quota, error)
-	DefaultQuotas() []driverstate.Quota
+	DefaultQuotas(ctx context.Context) ([]driverstate.Quota, error)
+	ClassQuotas(ctx context.Context, c driverstate.Caller, class string) ([]driverstate.Quota, error)
+	SetClassQuotas(ctx context.Context, c driverstate.Caller, class string, limits map[string]int64) ([]driverstate.Quota, error)
 	SetQuotas(ctx context.Context, c driverstate.Caller, projectID string, limits map[string]int64) ([]driverstate.Quota, error)
 	DeleteQuotas(ctx context.Context, c driverstate.Caller, projectID string) error
 }

@@ -29,7 +29,7 @@ func (s *server) listPools(q *request) (int, any, error) {
 	for _, p := range pools {
 		name, byName := filters["name"]
 		kind, byType := filters["volume_type"]
-		if byName && name != p.Name || byType && !isType(kind) {
+		if byName && name != p.Name || byType && kind != driverstate.VolumeType && kind != driverstate.DefaultType {
 			continue
 		}
 		view := object{{"name", p.Name}}
@@ -56,8 +56,8 @@ func capabilities(p driverstate.Pool) object {
 		{"backend_state", state},
 		{"allocated_capacity_gb", p.AllocatedGB},
 		{"volume_backend_name", p.Backend},
-		{"storage_protocol", "file"},
-		{"vendor_name", "cinder-go"},
+		{"storage_protocol", driverstate.StorageProtocol},
+		{"vendor_name", driverstate.VendorName},
 		{"driver_version", "1.0.0"},
 		{"timestamp", apiTime(p.UpdatedAt)},
 		{"filter_function", nil},

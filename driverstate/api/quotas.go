@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -46,7 +47,11 @@ func (s *server) showDefaultQuotas(q *request) (int, any, error) {
 			return 0, nil, err
 		}
 	}
-	view := append(limitsView(s.ops.DefaultQuotas(), false), member{"id", q.vars["project"]})
+	quotas, err := s.ops.DefaultQuotas(q.Context())
+	if err != nil {
+		return 0, nil, err
+	}
+	view := append(limitsView(quotas, false), member{"id", q.vars["project"]})
 	return http.StatusOK, object{{"quota_set", view}}, nil
 }
 
@@ -74,12 +79,16 @@ func (q *request) readLimits(key, name string) (map[string]int64, error) {
 	if len(asked) == 0 {
 		return nil, violation(key, asked, "{} does not have enough properties")
 	}
+	known, err := q.srv.ops.DefaultQuotas(q.Context())
+	if err != nil {
+		return nil, err
+	}
 	limits, wrong := map[string]int64{}, []string{}
 	for _, resource := range slices.Sorted(maps.Keys(asked)) {
 		switch {
 		case resource == "tenant_id" || resource == "id":
 			continue // clients send back what they read
-		case !slices.Contains(driverstate.QuotaResources, resource):
+		case !slices.ContainsFunc(known, func(l driverstate.Quota) bool { return l.Resource == resource }):
 			wrong = append(wrong, resource)
 			continue
 		}
@@ -120,24 +129,28 @@ func (s *server) deleteQuotas(q *request) (int, any, error) {
 	return http.StatusOK, nil, s.ops.DeleteQuotas(q.Context(), q.caller, q.vars["project"])
 }
 
-// showQuotaClass answers os-quota-class-sets: every class has the limits that
-// the engine was started with (cinder/api/contrib/quota_classes.py).
+// showQuotaClass answers os-quota-class-sets (cinder/api/contrib/quota_classes.py).
 func (s *server) showQuotaClass(q *request) (int, any, error) {
-	if err := q.requireAdmin("volume_extension:quota_classes:get"); err != nil {
+	quotas, err := s.ops.ClassQuotas(q.Context(), q.caller, q.vars["class"])
+	if err != nil {
 		return 0, nil, err
 	}
-	view := append(limitsView(s.ops.DefaultQuotas(), false), member{"id", q.vars["class"]})
+	view := append(limitsView(quotas, false), member{"id", q.vars["class"]})
 	return http.StatusOK, object{{"quota_class_set", view}}, nil
 }
 
-// setQuotaClass refuses: the defaults are options of the engine.
 func (s *server) setQuotaClass(q *request) (int, any, error) {
-	if err := q.requireAdmin("volume_extension:quota_classes:update"); err != nil {
+	limits, err := q.readLimits("quota_class_set", "quota class set")
+	if err != nil {
 		return 0, nil, err
 	}
-	if _, err := q.readLimits("quota_class_set", "quota class set"); err != nil {
+	class := q.vars["class"]
+	if utf8.RuneCountInString(class) > 255 {
+		return 0, nil, invalidInput("quota_class_name has %d characters, more than 255.", utf8.RuneCountInString(class))
+	}
+	quotas, err := s.ops.SetClassQuotas(q.Context(), q.caller, class, limits)
+	if err != nil {
 		return 0, nil, err
 	}
-	return 0, nil, newFault(http.StatusNotImplemented,
-		"The default quotas of the engine of cinder-go are options of its start (serve --quota): nothing was changed.")
+	return http.StatusOK, object{{"quota_class_set", limitsView(quotas, false)}}, nil
 }

@@ -72,7 +72,6 @@ func TestVolumeCreate(t *testing.T) {
 		`{"volume":{"size":1,"multiattach":true}}`:                        "multiattach parameter has been removed.",
 		`{"volume":{"size":1,"imageRef":"` + backupID + `"}}`:             "Invalid image identifier or unable to access requested image.",
 		`{"volume":{"size":1,"group_id":"` + backupID + `"}}`:             "Group " + backupID + " could not be found.",
-		`{"volume":{"size":1,"volume_type":"fast"}}`:                      "Volume type with name fast could not be found.",
 		`{"volume":{"size":"x"}}`:                                         "Invalid input for field/attribute size. Value: x. 'x' does not match '^[0-9]+$'",
 		`{"volume":{"size":1,"description":"a\nb"}}`:                      `'a\nb' does not match the pattern`,
 		`{"volume":{"size":1,"metadata":{"ключ":"v"}}}`:                   "'ключ' does not match any of the regexes",

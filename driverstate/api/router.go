@@ -184,7 +184,8 @@ type request struct {
 	project string
 	route   string // pattern of the route; empty when there is none
 	vars    map[string]string
-	body    any // decoded JSON, numbers as json.Number; nil without a body
+	typeIDs map[string]string // of volume types by name, once asked for
+	body    any               // decoded JSON, numbers as json.Number; nil without a body
 }
 
 // projectID is Cinder's default of project_id_regex.

@@ -32,10 +32,16 @@ func (s *server) neighbourRoutes() []route {
 		{method: "GET", path: "types", handle: s.listTypes},
 		{method: "POST", path: "types", body: needsBody, handle: s.createType},
 		{method: "GET", path: "types/{id}", handle: s.showType},
-		{method: "GET", path: "types/{id}/extra_specs", handle: ofType(listExtraSpecs)},
-		{method: "GET", path: "types/{id}/extra_specs/{key}", handle: ofType(showExtraSpec)},
-		{method: "GET", path: "types/{id}/encryption", handle: ofType(showTypeEncryption)},
-		{method: "GET", path: "types/{id}/os-volume-type-access", handle: ofType(listTypeAccess)},
+		{method: "PUT", path: "types/{id}", body: needsBody, handle: s.updateType},
+		{method: "DELETE", path: "types/{id}", handle: s.deleteType},
+		{method: "POST", path: "types/{id}/action", body: actionBody, handle: s.typeAction},
+		{method: "GET", path: "types/{id}/extra_specs", handle: s.ofType(listExtraSpecs)},
+		{method: "POST", path: "types/{id}/extra_specs", body: needsBody, handle: s.setExtraSpecs},
+		{method: "GET", path: "types/{id}/extra_specs/{key}", handle: s.ofType(showExtraSpec)},
+		{method: "PUT", path: "types/{id}/extra_specs/{key}", body: needsBody, handle: s.setExtraSpec},
+		{method: "DELETE", path: "types/{id}/extra_specs/{key}", handle: s.deleteExtraSpec},
+		{method: "GET", path: "types/{id}/encryption", handle: s.ofType(showTypeEncryption)},
+		{method: "GET", path: "types/{id}/os-volume-type-access", handle: s.ofType(listTypeAccess)},
 
 		{method: "GET", path: "os-quota-sets/{project}", handle: s.showQuotas},
 		{method: "GET", path: "os-quota-sets/{project}/defaults", handle: s.showDefaultQuotas},
@@ -53,5 +59,5 @@ func (s *server) neighbourRoutes() []route {
 		{method: "GET", path: "extensions/{alias}", handle: s.showExtension},
 		{method: "GET", path: "os-availability-zone", handle: s.listZones},
 		{method: "GET", path: "os-availability-zone/detail", handle: notImplementedHere},
-	}, metadataOfVolume.routes("volumes/{id}"), metadataOfSnapshot.routes("snapshots/{id}"), absentRoutes())
+	}, metadataOfVolume.routes("volumes/{id}"), metadataOfSnapshot.routes("snapshots/{id}"), s.transferRoutes(), absentRoutes())
 }

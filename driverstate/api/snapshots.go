@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -74,9 +75,9 @@ func snapshotTime(snap *driverstate.Snapshot, column string) (time.Time, bool) {
 
 func progress(snap *driverstate.Snapshot) string {
 	if snap.Status == driverstate.SnapshotCreating {
-		return "0%"
+		return cmp.Or(snap.Progress, "0%")
 	}
-	return "100%"
+	return cmp.Or(snap.Progress, "100%")
 }
 
 // snapshotSummary is what a list says (cinder/api/views/snapshots.py).
@@ -230,9 +231,8 @@ func (s *server) updateSnapshotStatus(q *request, id string) (int, any, error) {
 	if err := checkProgress(asked["progress"]); err != nil {
 		return 0, nil, err
 	}
-	// Progress is not kept: it is that of the engine's own copy.
 	to := driverstate.SnapshotStatus(asked["status"].(string))
-	return http.StatusAccepted, nil, s.ops.UpdateSnapshotStatus(q.Context(), q.caller, id, to)
+	return http.StatusAccepted, nil, s.ops.UpdateSnapshotStatus(q.Context(), q.caller, id, to, word(asked, "progress"))
 }
 
 // checkProgress judges a percentage (cinder/api/validation/validators.py

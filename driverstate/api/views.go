@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -100,7 +101,7 @@ func (q *request) volumeDetail(v *driverstate.Volume, listed bool) object {
 		{"updated_at", apiTime(v.UpdatedAt)},
 		{"name", nullable(v.Name)},
 		{"description", nullable(v.Description)},
-		{"volume_type", volumeType},
+		{"volume_type", cmp.Or(v.VolumeType, driverstate.VolumeType)},
 		{"snapshot_id", nullable(v.SnapshotID)},
 		{"source_volid", nullable(v.SourceVolID)},
 		{"metadata", orEmpty(v.Metadata)},
@@ -125,7 +126,7 @@ func (q *request) volumeDetail(v *driverstate.Volume, listed bool) object {
 	add(q.version.since(48), "shared_targets", false)
 	add(q.version.since(48), "service_uuid", nil)
 	add(q.version.since(61) && admin, "cluster_name", nil)
-	add(q.version.since(63), "volume_type_id", volumeTypeID)
+	add(q.version.since(63), "volume_type_id", q.typeID(v.VolumeType))
 	add(q.version.since(65), "consumes_quota", true)
 	add(listed, "os-vol-tenant-attr:tenant_id", nullable(v.ProjectID))
 	add(listed && admin, "os-vol-host-attr:host", nullable(v.Host))

@@ -30,6 +30,7 @@ func (s *server) createVolume(q *request) (int, any, error) {
 		Metadata:         metadata(asked["metadata"]),
 		SnapshotID:       word(asked, "snapshot_id"),
 		SourceVolID:      word(asked, "source_volid"),
+		VolumeType:       word(asked, "volume_type"),
 	}
 	if q.version.since(47) && r.SnapshotID == "" && r.SourceVolID == "" {
 		r.BackupID = word(asked, "backup_id")
@@ -89,12 +90,6 @@ func refusedOrigins(asked map[string]any) error {
 			return newFault(http.StatusNotFound, "Group "+id+" could not be found.")
 		}
 	}
-	if kind := word(asked, "volume_type"); kind != "" && !isType(kind) {
-		if isUUID(kind) {
-			return typeNotFound(kind)
-		}
-		return newFault(http.StatusNotFound, "Volume type with name "+clip(kind)+" could not be found.")
-	}
 	if truth(asked["multiattach"]) {
 		return badRequest("multiattach parameter has been removed. The default behavior is to use multiattach enabled volume types. " +
 			"Contact your administrator to create a multiattach enabled volume type and use it to create multiattach volumes.")
@@ -151,6 +146,7 @@ func (s *server) manageVolume(q *request) (int, any, error) {
 		Description:      word(asked, "description"),
 		AvailabilityZone: word(asked, "availability_zone"),
 		Metadata:         metadata(asked["metadata"]),
+		VolumeType:       word(asked, "volume_type"),
 		SourceName:       asked["ref"].(map[string]any)["source-name"].(string),
 		Overwrite:        truth(asked["overwrite"]),
 	})

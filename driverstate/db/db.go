@@ -76,6 +76,41 @@ type Quotas interface {
 	QuotaSet(ctx context.Context, projectID, resource string, limit int64) error
 	// QuotaDestroy forgets every limit of a project; none is success.
 	QuotaDestroy(ctx context.Context, projectID string) error
+	// QuotaClassGetAll and QuotaClassSet are QuotaGetAll and QuotaSet for the
+	// limits of a class, such as default.
+	QuotaClassGetAll(ctx context.Context, class string) (map[string]int64, error)
+	QuotaClassSet(ctx context.Context, class, resource string, limit int64) error
+	// UsageOfTypes returns what a project has by the name of the volume type; a
+	// snapshot counts for the type of its volume.
+	UsageOfTypes(ctx context.Context, projectID string) (map[string]driverstate.TypeUsage, error)
+}
+
+// VolumeTypes are the rows of the volume_types table. __DEFAULT__ has none.
+type VolumeTypes interface {
+	// VolumeTypeCreate answers ErrConflict if a row has the id or the name.
+	VolumeTypeCreate(ctx context.Context, t *driverstate.VolumeTypeRow) error
+	VolumeTypeGet(ctx context.Context, id string) (*driverstate.VolumeTypeRow, error)
+	// VolumeTypeGetAll returns all, newest first.
+	VolumeTypeGetAll(ctx context.Context) ([]*driverstate.VolumeTypeRow, error)
+	// VolumeTypeUpdate writes every column and sets UpdatedAt. The volumes of
+	// the type, and the limits that are named after it, follow a new name,
+	// which no other may have. Call it in a transaction.
+	VolumeTypeUpdate(ctx context.Context, t *driverstate.VolumeTypeRow) error
+	VolumeTypeDestroy(ctx context.Context, id string) error
+	// VolumesOfType counts the volumes of all projects that have a type.
+	VolumesOfType(ctx context.Context, name string) (count int64, err error)
+}
+
+// Transfers are the rows of the transfers table: offers that stand.
+type Transfers interface {
+	TransferCreate(ctx context.Context, t *driverstate.Transfer) error
+	TransferGet(ctx context.Context, id string) (*driverstate.Transfer, error)
+	// TransferGetAll returns what a project offers, every project when it is
+	// empty, oldest first.
+	TransferGetAll(ctx context.Context, projectID string) ([]*driverstate.Transfer, error)
+	TransferDestroy(ctx context.Context, id string) error
+	// TransfersOfVolumeDestroy removes those of a volume; none is success.
+	TransfersOfVolumeDestroy(ctx context.Context, volumeID string) error
 }
 
 // Services are the rows of the services table.
@@ -188,6 +223,8 @@ type Tx interface {
 	Volumes
 	Snapshots
 	Quotas
+	VolumeTypes
+	Transfers
 	Services
 	Clusters
 	Messages
@@ -218,6 +255,8 @@ type DB interface {
 	Volumes
 	Snapshots
 	Quotas
+	VolumeTypes
+	Transfers
 	Services
 	Clusters
 	Messages

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func snapshotOrigin(ctx context.Context, tx db.Tx, c driverstate.Caller, v *driv
 	}
 	of, err := tx.VolumeGet(ctx, s.VolumeID)
 	if err == nil {
-		v.Bootable = of.Bootable
+		v.Bootable, v.VolumeType = of.Bootable, cmp.Or(v.VolumeType, of.VolumeType)
 	} else if !errors.Is(err, driverstate.ErrNotFound) {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func volumeOrigin(ctx context.Context, tx db.Tx, c driverstate.Caller, v *driver
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
 			"Volume size '%d'GB cannot be smaller than original volume size  %dGB. They must be >= original volume size.", v.Size, from.Size))
 	}
-	v.Bootable = from.Bootable
+	v.Bootable, v.VolumeType = from.Bootable, cmp.Or(v.VolumeType, from.VolumeType)
 	return from, nil
 }
 

@@ -1,15 +1,21 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
+
+// defaultClass is the quota class of every project (cinder/db/api.py
+// _DEFAULT_QUOTA_NAME).
+const defaultClass = "default"
 
 // counted is what tells how much a project has and may have; in a transaction
 // it answers for what is written in it.
@@ -18,6 +24,7 @@ type counted interface {
 	db.Volumes
 	db.Snapshots
 	db.Quotas
+	db.VolumeTypes
 }
 
 // usage counts the rows of a project. Nothing else is kept, so use cannot
@@ -29,7 +36,10 @@ func usage(ctx context.Context, rows counted, projectID string) (u driverstate.U
 	if u.Volumes, u.VolumeGigabytes, err = rows.VolumeUsage(ctx, projectID); err != nil {
 		return u, err
 	}
-	u.Snapshots, u.SnapshotGigabytes, err = rows.SnapshotUsage(ctx, projectID)
+	if u.Snapshots, u.SnapshotGigabytes, err = rows.SnapshotUsage(ctx, projectID); err != nil {
+		return u, err
+	}
+	u.Types, err = rows.UsageOfTypes(ctx, projectID)
 	return u, err
 }
 
@@ -43,7 +53,10 @@ func (m *Manager) quotas(ctx context.Context, rows counted, projectID string) ([
 	if err != nil {
 		return nil, err
 	}
-	list := m.DefaultQuotas()
+	list, err := m.classQuotas(ctx, rows, defaultClass)
+	if err != nil {
+		return nil, err
+	}
 	for i := range list {
 		l := &list[i]
 		if limit, ok := set[l.Resource]; ok {
@@ -54,16 +67,68 @@ func (m *Manager) quotas(ctx context.Context, rows counted, projectID string) ([
 	return list, nil
 }
 
-// DefaultQuotas are the limits of a project for which none were set.
-func (m *Manager) DefaultQuotas() []driverstate.Quota {
-	list := make([]driverstate.Quota, len(driverstate.QuotaResources))
-	for i, resource := range driverstate.QuotaResources {
-		list[i] = driverstate.Quota{Resource: resource, Limit: driverstate.Unlimited}
-		if limit, ok := m.cfg.Quotas[resource]; ok {
-			list[i].Limit = limit
-		}
+// classQuotas are the limits of a quota class: those set for it, before those
+// of the default class, before the options (cinder/quota.py get_class_quotas).
+func (m *Manager) classQuotas(ctx context.Context, rows counted, class string) ([]driverstate.Quota, error) {
+	types, err := rows.VolumeTypeGetAll(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return list
+	var names []string
+	for _, t := range types {
+		names = append(names, t.Name)
+	}
+	limits := maps.Clone(m.cfg.Quotas)
+	if limits == nil {
+		limits = map[string]int64{}
+	}
+	for _, name := range []string{defaultClass, class} {
+		set, err := rows.QuotaClassGetAll(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(limits, set)
+	}
+	var list []driverstate.Quota
+	for _, resource := range driverstate.QuotaResources(append(names, driverstate.VolumeType)...) {
+		limit, ok := limits[resource]
+		if !ok {
+			limit = driverstate.Unlimited
+		}
+		list = append(list, driverstate.Quota{Resource: resource, Limit: limit})
+	}
+	return list, nil
+}
+
+// DefaultQuotas are the limits of a project for which none were set.
+func (m *Manager) DefaultQuotas(ctx context.Context) ([]driverstate.Quota, error) {
+	return m.classQuotas(ctx, m.db, defaultClass)
+}
+
+// ClassQuotas are the limits of a quota class; admin only.
+func (m *Manager) ClassQuotas(ctx context.Context, c driverstate.Caller, class string) ([]driverstate.Quota, error) {
+	if err := allow(c, "volume_extension:quota_classes:get"); err != nil {
+		return nil, err
+	}
+	return m.classQuotas(ctx, m.db, class)
+}
+
+// SetClassQuotas changes limits of a quota class; admin only. Those of default
+// are for every project that has none of its own, whatever it has already.
+func (m *Manager) SetClassQuotas(ctx context.Context, c driverstate.Caller, class string, limits map[string]int64) (now []driverstate.Quota, err error) {
+	if err := allow(c, "volume_extension:quota_classes:update"); err != nil {
+		return nil, err
+	}
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		for _, resource := range slices.Sorted(maps.Keys(limits)) {
+			if err := tx.QuotaClassSet(ctx, class, resource, limits[resource]); err != nil {
+				return err
+			}
+		}
+		now, err = m.classQuotas(ctx, tx, class)
+		return err
+	})
+	return now, err
 }
 
 // Quotas returns what a project may have, and has; one who is not admin may ask
@@ -88,11 +153,8 @@ func (m *Manager) SetQuotas(ctx context.Context, c driverstate.Caller, projectID
 		if err != nil {
 			return err
 		}
-		for _, resource := range driverstate.QuotaResources {
-			limit, ok := limits[resource]
-			if !ok {
-				continue
-			}
+		for _, resource := range slices.Sorted(maps.Keys(limits)) {
+			limit := limits[resource]
 			if have := used.Of(resource); limit != driverstate.Unlimited && limit < have {
 				return driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
 					"Quota %s limit must be equal or greater than existing resources. Current usage is %d and the requested limit is %d.",
@@ -122,17 +184,28 @@ func (m *Manager) admitBackup(ctx context.Context, tx db.Tx, projectID string, s
 	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaBackups, size, driverstate.Usage{Backups: 1, BackupGigabytes: size})
 }
 
-func (m *Manager) admitVolume(ctx context.Context, tx db.Tx, projectID string, size int64) error {
-	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaVolumes, size, driverstate.Usage{Volumes: 1, VolumeGigabytes: size})
+// typeName is the name of a volume's type.
+func typeName(v *driverstate.Volume) string { return cmp.Or(v.VolumeType, driverstate.VolumeType) }
+
+// admitVolume is admitBackup for a volume of a type.
+func (m *Manager) admitVolume(ctx context.Context, tx db.Tx, projectID, kind string, size int64) error {
+	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaVolumes, size, driverstate.Usage{
+		Volumes: 1, VolumeGigabytes: size, Types: map[string]driverstate.TypeUsage{kind: {Volumes: 1, Gigabytes: size}},
+	})
 }
 
-func (m *Manager) admitSnapshot(ctx context.Context, tx db.Tx, projectID string, size int64) error {
-	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaSnapshots, size, driverstate.Usage{Snapshots: 1, SnapshotGigabytes: size})
+// admitSnapshot is admitBackup for a snapshot of a volume of a type.
+func (m *Manager) admitSnapshot(ctx context.Context, tx db.Tx, projectID, kind string, size int64) error {
+	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaSnapshots, size, driverstate.Usage{
+		Snapshots: 1, SnapshotGigabytes: size, Types: map[string]driverstate.TypeUsage{kind: {Snapshots: 1, Gigabytes: size}},
+	})
 }
 
 // admitExtension refuses to make a volume size GiB large, more by that many.
-func (m *Manager) admitExtension(ctx context.Context, tx db.Tx, projectID string, size, more int64) error {
-	return m.withinQuota(ctx, tx, projectID, driverstate.QuotaVolumes, size, driverstate.Usage{VolumeGigabytes: more})
+func (m *Manager) admitExtension(ctx context.Context, tx db.Tx, v *driverstate.Volume, size, more int64) error {
+	return m.withinQuota(ctx, tx, v.ProjectID, driverstate.QuotaVolumes, size, driverstate.Usage{
+		VolumeGigabytes: more, Types: map[string]driverstate.TypeUsage{typeName(v): {Gigabytes: more}},
+	})
 }
 
 // withinQuota refuses more of a kind of resource than the project may have, in the

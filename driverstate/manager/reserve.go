@@ -49,8 +49,8 @@ var snapshotMoves = map[driverstate.SnapshotStatus][]driverstate.SnapshotStatus{
 }
 
 // UpdateSnapshotStatus writes what somebody else who makes or removes a
-// snapshot tells of it. Work of the engine on it leaves the status alone then.
-func (m *Manager) UpdateSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus) error {
+// snapshot tells of it; progress, such as 80%, may be empty. Work of the engine on it leaves the status alone then.
+func (m *Manager) UpdateSnapshotStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.SnapshotStatus, progress string) error {
 	if _, err := m.Snapshot(ctx, c, id); err != nil {
 		return err
 	}
@@ -67,11 +67,11 @@ func (m *Manager) UpdateSnapshotStatus(ctx context.Context, c driverstate.Caller
 		case !slices.Contains(allowed, to):
 			return driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
 				"Provided snapshot status %s not allowed for snapshot with status %s.", to, from))
-		case to == from:
-			return nil
 		}
-		s.Status = to
-		if err := tx.SnapshotUpdate(ctx, s, from); err != nil {
+		if s.Status = to; progress != "" {
+			s.Progress = progress
+		}
+		if err := tx.SnapshotUpdate(ctx, s, from); err != nil || to == from {
 			return err
 		}
 		return tx.WorkerDestroy(ctx, snapshotResource, id)

@@ -42,7 +42,7 @@ func (m *Manager) CreateSnapshot(ctx context.Context, c driverstate.Caller, r dr
 		if err := checkSnapshotSource(v, r.InUse); err != nil {
 			return err
 		}
-		if err := m.admitSnapshot(ctx, tx, s.ProjectID, v.Size); err != nil {
+		if err := m.admitSnapshot(ctx, tx, s.ProjectID, typeName(v), v.Size); err != nil {
 			return err
 		}
 		s.Size, from = v.Size, v

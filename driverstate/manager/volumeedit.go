@@ -262,7 +262,7 @@ func (m *Manager) ExtendVolume(ctx context.Context, c driverstate.Caller, id str
 		if err := checkExtension(v, size, inUse); err != nil {
 			return err
 		}
-		if err := m.admitExtension(ctx, tx, v.ProjectID, size, size-v.Size); err != nil {
+		if err := m.admitExtension(ctx, tx, v, size, size-v.Size); err != nil {
 			return err
 		}
 		from := v.Status

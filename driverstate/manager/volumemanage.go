@@ -47,7 +47,7 @@ func (m *Manager) manageVolume(ctx context.Context, v *driverstate.Volume, r dri
 				return refuse("volume", other.ID, driverstate.ErrConflict, v.Path+" is managed already, as volume "+other.ID)
 			}
 		}
-		if err := m.admitVolume(ctx, tx, v.ProjectID, v.Size); err != nil {
+		if err := m.admitVolume(ctx, tx, v.ProjectID, typeName(v), v.Size); err != nil {
 			return err
 		}
 		return tx.VolumeCreate(ctx, v)

@@ -31,12 +31,20 @@ const (
 // as it is. A blank or a managed one is available when this returns; one that
 // is made from a snapshot or another volume is creating while it is copied, and
 // one from a backup is being restored to. While the volume service is disabled
-// a new one is error, as in Cinder, and nothing is taken under management.
+// a new one is error, as in Cinder, and nothing is taken under management. So is
+// one of a type that asks for another back end.
 func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driverstate.VolumeRequest) (*driverstate.Volume, error) {
 	if r.BackupID != "" {
 		return m.createFromBackup(ctx, c, r)
 	}
+	kind, err := m.findType(ctx, c, r.VolumeType)
+	if err != nil {
+		return nil, err
+	}
 	v := m.volumeRow(c, r)
+	if r.VolumeType != "" {
+		v.VolumeType = kind.Name
+	}
 	enabled, err := m.takesVolumes(ctx)
 	if err != nil {
 		return nil, err
@@ -57,7 +65,7 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the engine has no directory for volumes")
 	}
 	v.Path = filepath.Join(m.cfg.VolumeDir, "volume-"+v.ID)
-	if !enabled {
+	if !enabled || !takesType(kind) {
 		v.Host, v.Status = "", driverstate.VolumeError // nobody was chosen for it
 		return v, m.db.Update(ctx, func(tx db.Tx) error {
 			if _, err := m.insertVolume(ctx, tx, c, v); err != nil {
@@ -98,7 +106,7 @@ func (m *Manager) insertVolume(ctx context.Context, tx db.Tx, c driverstate.Call
 	if err := checkSize(v.Size); err != nil {
 		return nil, err
 	}
-	if err := m.admitVolume(ctx, tx, v.ProjectID, v.Size); err != nil {
+	if err := m.admitVolume(ctx, tx, v.ProjectID, typeName(v), v.Size); err != nil {
 		return nil, err
 	}
 	return from, tx.VolumeCreate(ctx, v)

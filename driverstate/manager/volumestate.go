@@ -185,6 +185,9 @@ func (m *Manager) moveVolumeToDeleting(ctx context.Context, tx db.Tx, id string,
 	if err := tx.VolumeUpdate(ctx, v, from...); err != nil {
 		return nil, err
 	}
+	if err := tx.TransfersOfVolumeDestroy(ctx, id); err != nil {
+		return nil, err
+	}
 	if v.Managed {
 		return v, tx.VolumeDestroy(ctx, id)
 	}

@@ -14,7 +14,7 @@ import (
 func snapshots(t *testing.T, d db.DB) {
 	ctx := t.Context()
 	s := &driverstate.Snapshot{ID: id(1), VolumeID: id(2), ProjectID: "p", UserID: "u", Name: "n", Description: "d",
-		Status: driverstate.SnapshotCreating, Size: 3, Metadata: map[string]string{"a": "b"}, Path: "/x", CreatedAt: time.Unix(1, 0).UTC()}
+		Status: driverstate.SnapshotCreating, Size: 3, Metadata: map[string]string{"a": "b"}, Path: "/x", Progress: "80%", CreatedAt: time.Unix(1, 0).UTC()}
 	require.NoError(t, d.SnapshotCreate(ctx, s))
 	require.ErrorIs(t, d.SnapshotCreate(ctx, s), driverstate.ErrConflict)
 	got, err := d.SnapshotGet(ctx, s.ID)

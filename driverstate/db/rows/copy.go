@@ -32,6 +32,10 @@ func wholes() []whole {
 		limit             int64
 		created, updated  time.Time
 	}
+	limits := func() []field {
+		q := new(quota)
+		return []field{text[string]{&q.project}, text[string]{&q.resource}, number[int64]{&q.limit}, stamp{&q.created}, stamp{&q.updated}}
+	}
 	return []whole{
 		{serviceTable, "id", func() []field { return serviceFields(new(driverstate.Service)) }},
 		{clusterTable, `name, "binary"`, func() []field { return clusterFields(new(driverstate.Cluster)) }},
@@ -41,10 +45,10 @@ func wholes() []whole {
 		{workerTable, "id", func() []field { return workerFields(new(driverstate.Worker)) }},
 		{messageTable, "id", func() []field { return messageFields(new(driverstate.Message)) }},
 		{verificationTable, "id", func() []field { return verificationFields(new(driverstate.Verification)) }},
-		{table{"quota", "quotas", []string{"project_id", "resource", "hard_limit", "created_at", "updated_at"}}, "project_id, resource", func() []field {
-			q := new(quota)
-			return []field{text[string]{&q.project}, text[string]{&q.resource}, number[int64]{&q.limit}, stamp{&q.created}, stamp{&q.updated}}
-		}},
+		{table{"quota", "quotas", []string{"project_id", "resource", "hard_limit", "created_at", "updated_at"}}, "project_id, resource", limits},
+		{table{"quota class", "quota_classes", []string{"class_name", "resource", "hard_limit", "created_at", "updated_at"}}, "class_name, resource", limits},
+		{typeTable, "id", func() []field { return typeFields(new(driverstate.VolumeTypeRow)) }},
+		{transferTable, "id", func() []field { return transferFields(new(driverstate.Transfer)) }},
 	}
 }
 

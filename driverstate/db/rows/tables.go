@@ -72,7 +72,7 @@ func volumeFields(v *driverstate.Volume) []field {
 
 var snapshotTable = table{"snapshot", "snapshots", []string{
 	"id", "volume_id", "user_id", "project_id", "display_name", "display_description", "status", "volume_size",
-	"metadata", "path", "created_at", "updated_at",
+	"metadata", "path", "created_at", "updated_at", "progress",
 }}
 
 func snapshotFields(s *driverstate.Snapshot) []field {
@@ -80,6 +80,7 @@ func snapshotFields(s *driverstate.Snapshot) []field {
 		text[string]{&s.ID}, text[string]{&s.VolumeID}, text[string]{&s.UserID}, text[string]{&s.ProjectID},
 		text[string]{&s.Name}, text[string]{&s.Description}, text[driverstate.SnapshotStatus]{&s.Status},
 		number[int64]{&s.Size}, document{&s.Metadata}, text[string]{&s.Path}, stamp{&s.CreatedAt}, stamp{&s.UpdatedAt},
+		text[string]{&s.Progress},
 	}
 }
 
