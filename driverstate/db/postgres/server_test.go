@@ -73,6 +73,8 @@ func TestASchemaOfAnEarlierProgramIsMigrated(t *testing.T) {
 	require.NoError(t, d.BackupCreate(t.Context(), row("kept")))
 	conn := pgtest.Connect(t, at)
 	for _, back := range []string{
+		"DROP TABLE volume_types", "DROP TABLE quota_classes", "DROP TABLE transfers", "ALTER TABLE snapshots DROP COLUMN progress",
+		"DELETE FROM goose_db_version WHERE version_id = 3",
 		"ALTER TABLE services DROP COLUMN rpc_current_version",
 		"DELETE FROM goose_db_version WHERE version_id = 2", "UPDATE engine_schema SET version = 1",
 	} {
