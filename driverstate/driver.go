@@ -84,3 +84,18 @@ type Verifier interface {
 
 // ForceDeleter is a driver for which Cinder allows force delete.
 type ForceDeleter interface{ SupportsForceDelete() bool }
+
+// RecordCarrier is a driver with a part of its own in export records, which is
+// Cinder's driver_info (cinder/backup/driver.py export_record, import_record).
+// No driver of Cinder's tree has one. A record that brings one to a driver that
+// is no RecordCarrier is refused, where Cinder drops it.
+type RecordCarrier interface {
+	// ExportRecord returns what another site needs of b besides its row, of
+	// values as EncodeRecord takes them; nil for nothing.
+	ExportRecord(ctx context.Context, b *Backup) (map[string]any, error)
+	// ImportRecord completes b, whose row is not written yet, by what
+	// ExportRecord returned elsewhere; info may be empty. What it needs of the
+	// store it leaves to the look that follows. ErrInvalidInput refuses the
+	// record.
+	ImportRecord(ctx context.Context, b *Backup, info map[string]any) error
+}

@@ -35,7 +35,13 @@ func (m *Manager) ExportRecord(ctx context.Context, c driverstate.Caller, id str
 	if b.DataTimestamp.IsZero() {
 		b.DataTimestamp = b.CreatedAt
 	}
-	return driverstate.EncodeRecord(b, nil)
+	var info map[string]any
+	if carrier, ok := m.cfg.Driver.(driverstate.RecordCarrier); ok {
+		if info, err = carrier.ExportRecord(ctx, b); err != nil {
+			return none, err
+		}
+	}
+	return driverstate.EncodeRecord(b, info)
 }
 
 // ImportRecord checks a record wholly, creates its row and accepts the look at
@@ -47,7 +53,7 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 	if err := allow(c, "backup:backup-import"); err != nil {
 		return nil, err
 	}
-	b, err := m.decode(c, r)
+	b, err := m.decode(ctx, c, r)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +99,7 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 var keystoneID = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // decode turns a record into the row that it asks for.
-func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error) {
+func (m *Manager) decode(ctx context.Context, c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error) {
 	rec, err := driverstate.DecodeTwin(r)
 	if err != nil {
 		return nil, err
@@ -130,7 +136,19 @@ func (m *Manager) decode(c driverstate.Caller, r driverstate.ExportedRecord) (*d
 	if b.DataTimestamp.IsZero() {
 		b.DataTimestamp = b.CreatedAt
 	}
-	return &b, nil
+	return &b, m.takeInfo(ctx, &b, rec.DriverInfo)
+}
+
+// takeInfo gives the driver its own part of a record.
+func (m *Manager) takeInfo(ctx context.Context, b *driverstate.Backup, info map[string]any) error {
+	if carrier, ok := m.cfg.Driver.(driverstate.RecordCarrier); ok {
+		return carrier.ImportRecord(ctx, b, info)
+	}
+	if len(info) > 0 {
+		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
+			"the record has a driver_info, which driver %s does not understand", m.cfg.Driver.Service()))
+	}
+	return nil
 }
 
 // runImport makes an imported row available if the store has what the record

@@ -1,6 +1,7 @@
 package manager_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/manager"
 )
 
 // edited returns the record with fields changed.
@@ -174,4 +176,54 @@ func TestImportCountsDependents(t *testing.T) {
 	_, err = l.ImportRecord(t.Context(), admin, edited(t, parent, func(f map[string]any) { f["num_dependent_backups"] = 7 }))
 	require.NoError(t, err)
 	assert.Equal(t, 1, l.until(full.ID, driverstate.StatusAvailable).NumDependentBackups)
+}
+
+// carrier is a driver whose records say where else the data lies.
+type carrier struct {
+	fullDriver
+	seen map[string]any
+}
+
+func (c *carrier) ExportRecord(_ context.Context, b *driverstate.Backup) (map[string]any, error) {
+	return map[string]any{"vault": "north", "of": b.ID}, nil
+}
+
+func (c *carrier) ImportRecord(_ context.Context, b *driverstate.Backup, info map[string]any) error {
+	c.seen = info
+	if info["vault"] != "north" {
+		return driverstate.Fail(driverstate.ErrInvalidInput, "the vault of backup "+b.ID+" is not north")
+	}
+	b.AvailabilityZone = "north"
+	return nil
+}
+
+func TestADriverMayCarryItsOwnPartOfARecord(t *testing.T) {
+	var carries *carrier
+	l := newLab(t, func(c *manager.Config) {
+		carries = &carrier{fullDriver: c.Driver.(fullDriver)}
+		c.Driver = carries
+	})
+	b := l.managed(nil, image(200<<10, 7))
+	r, err := l.ExportRecord(t.Context(), admin, b.ID)
+	require.NoError(t, err)
+	edited(t, r, func(fields map[string]any) {
+		assert.Equal(t, map[string]any{"vault": "north", "of": b.ID}, fields["driver_info"])
+	})
+	l.forget(b.ID)
+
+	south := edited(t, r, func(fields map[string]any) { fields["driver_info"] = map[string]any{"vault": "south"} })
+	_, err = l.ImportRecord(t.Context(), admin, south)
+	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+	_, err = l.db.BackupGet(t.Context(), b.ID)
+	require.ErrorIs(t, err, driverstate.ErrNotFound, "refused before a row is written")
+
+	_, err = l.ImportRecord(t.Context(), admin, r)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]any{"vault": "north", "of": b.ID}, carries.seen)
+	assert.Equal(t, "north", l.row(b.ID).AvailabilityZone)
+
+	without := newLab(t, nil)
+	_, err = without.ImportRecord(t.Context(), admin, r)
+	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+	assert.ErrorContains(t, err, "driver_info")
 }
