@@ -214,7 +214,7 @@ func TestASweepLeavesOnlyWhatIsAlive(t *testing.T) {
 	d, err := s.openContainer("box")
 	require.NoError(t, err)
 	defer d.Close()
-	alive, err := d.temporary()
+	alive, err := d.temporary(t.Context())
 	require.NoError(t, err)
 	defer alive.Close()
 	require.NoError(t, s.Sweep(t.Context(), "box"))

@@ -108,8 +108,11 @@ func (s *Store) Put(ctx context.Context, container, name string, r io.ReadSeeker
 		return err
 	}
 	defer d.Close()
-	f, err := d.temporary()
+	f, err := d.temporary(ctx)
 	if err != nil {
+		if isContextError(err) {
+			return err
+		}
 		return objectError(container, name, err)
 	}
 	defer f.Close() // after the rename: until then its lock keeps a sweep off
@@ -159,9 +162,10 @@ func (s *Store) openForPut(ctx context.Context, container, name string) (*dir, s
 }
 
 // temporary makes a file to be written, with a lock that tells a sweep that its
-// writer lives. One that a sweep took between the two is made again.
-func (d *dir) temporary() (*os.File, error) {
-	for range attempts {
+// writer lives. One that a sweep took between the two is made again, as often
+// as it takes: a busy machine may let many sweeps in between.
+func (d *dir) temporary(ctx context.Context) (*os.File, error) {
+	for ctx.Err() == nil {
 		temp := tempPrefix + rand.Text()
 		fd, err := retry(func() (int, error) {
 			return unix.Openat(int(d.Fd()), temp,
@@ -178,7 +182,7 @@ func (d *dir) temporary() (*os.File, error) {
 		}
 		unix.Close(fd)
 	}
-	return nil, unix.EAGAIN
+	return nil, ctx.Err()
 }
 
 // fill writes size bytes of r to f, the temporary file, and syncs it.

@@ -162,7 +162,8 @@ func (r *records) forget(t *testing.T, id string) {
 
 func restingVolume(s driverstate.VolumeStatus) bool {
 	switch s {
-	case driverstate.VolumeAvailable, driverstate.VolumeError, driverstate.VolumeErrorRestoring, driverstate.VolumeInUse:
+	case driverstate.VolumeAvailable, driverstate.VolumeError, driverstate.VolumeErrorRestoring, driverstate.VolumeInUse,
+		"awaiting-transfer": // until somebody takes it
 		return true
 	}
 	return false

@@ -8,6 +8,25 @@ import (
 // neighbours are the scenarios of what there is besides backups.
 func neighbours() []scenario {
 	return []scenario{
+		{"quota-class", nil, func(w *world) {
+			w.must("PUT", "os-quota-class-sets/default", object{"quota_class_set": object{"volumes": 1000}})
+		}},
+		{"volume-type", nil, func(w *world) {
+			made, _ := w.must("POST", "types", object{"volume_type": object{"name": "fast"}}).body["volume_type"].(object)
+			path := "types/" + made["id"].(string)
+			w.must("PUT", path, object{"volume_type": object{"description": "told"}})
+			w.must("DELETE", path, nil)
+		}},
+		{"transfer", func(w *world) { w.newVolume("disk") }, func(w *world) {
+			offer := func() (path, key string) {
+				made, _ := w.must("POST", "os-volume-transfer", object{"transfer": object{"volume_id": w.ids["disk"]}}).body["transfer"].(object)
+				return "os-volume-transfer/" + made["id"].(string), made["auth_key"].(string)
+			}
+			path, _ := offer()
+			w.must("DELETE", path, nil)
+			path, key := offer()
+			w.must("POST", path+"/accept", object{"accept": object{"auth_key": key}})
+		}},
 		{"snapshot-create-and-delete", func(w *world) { w.newVolume("disk") },
 			func(w *world) { w.snapshot("disk", "snap"); w.settle(); w.deleteSnapshot("snap"); w.settle() }},
 		{"snapshot-edit-and-reset", aSnapshot, func(w *world) {

@@ -26,7 +26,7 @@ var unreached = map[string]string{
 }
 
 // writes are the methods of a database that change something.
-var writes = regexp.MustCompile(`^(Update|[A-Z][a-z]+(Create|Update|Destroy|Upsert|Ensure|Set|Claim|ClaimForCleanup|Release|Expire))$`)
+var writes = regexp.MustCompile(`^(Update|([A-Z][a-z]+)+(Create|Update|Destroy|Upsert|Ensure|Set|Claim|ClaimForCleanup|Release|Expire))$`)
 
 // writers are the functions of the manager that write to the database in a
 // transaction of their own, and where they are.

@@ -89,6 +89,34 @@ func (d database) QuotaDestroy(ctx context.Context, projectID string) error {
 	return alone(func() error { return d.DB.QuotaDestroy(ctx, projectID) })
 }
 
+func (d database) QuotaClassSet(ctx context.Context, class, resource string, limit int64) error {
+	return alone(func() error { return d.DB.QuotaClassSet(ctx, class, resource, limit) })
+}
+
+func (d database) VolumeTypeCreate(ctx context.Context, t *driverstate.VolumeTypeRow) error {
+	return alone(func() error { return d.DB.VolumeTypeCreate(ctx, t) })
+}
+
+func (d database) VolumeTypeUpdate(ctx context.Context, t *driverstate.VolumeTypeRow) error {
+	return alone(func() error { return d.DB.VolumeTypeUpdate(ctx, t) })
+}
+
+func (d database) VolumeTypeDestroy(ctx context.Context, id string) error {
+	return alone(func() error { return d.DB.VolumeTypeDestroy(ctx, id) })
+}
+
+func (d database) TransferCreate(ctx context.Context, t *driverstate.Transfer) error {
+	return alone(func() error { return d.DB.TransferCreate(ctx, t) })
+}
+
+func (d database) TransferDestroy(ctx context.Context, id string) error {
+	return alone(func() error { return d.DB.TransferDestroy(ctx, id) })
+}
+
+func (d database) TransfersOfVolumeDestroy(ctx context.Context, volumeID string) error {
+	return alone(func() error { return d.DB.TransfersOfVolumeDestroy(ctx, volumeID) })
+}
+
 func (d database) ServiceUpsert(ctx context.Context, s *driverstate.Service) error {
 	return alone(func() error { return d.DB.ServiceUpsert(ctx, s) })
 }

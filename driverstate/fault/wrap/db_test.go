@@ -44,7 +44,7 @@ func (s *someone) update(ctx context.Context) error {
 func (s *someone) fails(ctx context.Context) error { return s.db.BackupDestroy(ctx, "absent") }
 
 // reads are the methods of a database that change nothing.
-var reads = regexp.MustCompile(`(Get|GetAll|Count|Usage)$|^Close$`)
+var reads = regexp.MustCompile(`(Get|GetAll|Count|Usage)$|^Close$|^UsageOfTypes$|^VolumesOfType$`)
 
 // Every call is made with zero arguments on a database that panics: the point
 // before the write is passed first.
