@@ -73,6 +73,9 @@ func fillState(t *testing.T, d db.DB) {
 		Report: driverstate.Report{Condition: driverstate.ConditionDamaged, Problems: []driverstate.Problem{{Object: "o\x00", Length: 5}}}, BytesDone: 1 << 40, CreatedAt: at}))
 	require.NoError(t, d.QuotaSet(ctx, "p", "backups", -1))
 	require.NoError(t, d.QuotaSet(ctx, "p", "backup_gigabytes", 1<<40))
+	require.NoError(t, d.QuotaClassSet(ctx, "default", "volumes", 7))
+	require.NoError(t, d.VolumeTypeCreate(ctx, &driverstate.VolumeTypeRow{ID: "t1", Name: name, ExtraSpecs: map[string]string{"k": "v"}, Projects: []string{"p"}, CreatedAt: at}))
+	require.NoError(t, d.TransferCreate(ctx, &driverstate.Transfer{ID: "x1", VolumeID: "v1", Salt: "s", CryptHash: "h", SourceProjectID: "p", NoSnapshots: true, CreatedAt: at}))
 }
 
 // sums are of the files of a state directory.
@@ -107,6 +110,9 @@ func content(t *testing.T, d db.DB) map[string]any {
 		"messages":      func() (any, error) { return d.MessageGetAll(ctx, "") },
 		"verifications": func() (any, error) { return d.VerificationGet(ctx, "f1") },
 		"quotas":        func() (any, error) { return d.QuotaGetAll(ctx, "p") },
+		"quota classes": func() (any, error) { return d.QuotaClassGetAll(ctx, "default") },
+		"volume types":  func() (any, error) { return d.VolumeTypeGetAll(ctx) },
+		"transfers":     func() (any, error) { return d.TransferGetAll(ctx, "") },
 	} {
 		all, err := read()
 		require.NoError(t, err, what)
@@ -149,7 +155,7 @@ func TestAStateDirectoryMovesToPostgreSQL(t *testing.T) {
 		counts[c.Table] = c.Rows
 	}
 	assert.Equal(t, map[string]int{"services": 3, "clusters": 1, "volumes": 1, "snapshots": 1, "backups": manyBackups, "workers": 1,
-		"messages": 1, "verifications": 1, "quotas": 2, "jobs": 2}, counts)
+		"messages": 1, "verifications": 1, "quotas": 2, "quota_classes": 1, "volume_types": 1, "transfers": 1, "jobs": 2}, counts)
 	assert.Equal(t, before, sums(t, dir), "the source is as it was")
 
 	target, err := postgres.Open(ctx, at, postgres.Options{})
