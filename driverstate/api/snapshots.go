@@ -64,13 +64,7 @@ func snapshotTime(snap *driverstate.Snapshot, column string) (time.Time, bool) {
 	if snap == nil {
 		snap = &driverstate.Snapshot{}
 	}
-	switch column {
-	case "created_at":
-		return snap.CreatedAt, true
-	case "updated_at":
-		return snap.UpdatedAt, true
-	}
-	return time.Time{}, false
+	return stampOf(column, snap.CreatedAt, snap.UpdatedAt)
 }
 
 func progress(snap *driverstate.Snapshot) string {

@@ -130,3 +130,14 @@ func (t table[T]) page(rows []T, p page) ([]T, error) {
 	rows = rows[min(p.offset, len(rows)):]
 	return rows[:min(p.limit, len(rows))], nil
 }
+
+// stampOf is the time column of a row that has the two usual ones.
+func stampOf(column string, created, updated time.Time) (time.Time, bool) {
+	switch column {
+	case "created_at":
+		return created, true
+	case "updated_at":
+		return updated, true
+	}
+	return time.Time{}, false
+}

@@ -77,13 +77,7 @@ func transferTime(t *driverstate.Transfer, name string) (time.Time, bool) {
 	if t == nil {
 		t = &driverstate.Transfer{}
 	}
-	switch name {
-	case "created_at":
-		return t.CreatedAt, true
-	case "updated_at":
-		return t.UpdatedAt, true
-	}
-	return time.Time{}, false
+	return stampOf(name, t.CreatedAt, t.UpdatedAt)
 }
 
 // transferSummary is what a list and an accept say (cinder/api/views/transfers.py).

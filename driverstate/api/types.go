@@ -149,13 +149,7 @@ func typeTime(t *driverstate.VolumeTypeRow, name string) (time.Time, bool) {
 	if t == nil {
 		t = &driverstate.VolumeTypeRow{}
 	}
-	switch name {
-	case "created_at":
-		return t.CreatedAt, true
-	case "updated_at":
-		return t.UpdatedAt, true
-	}
-	return time.Time{}, false
+	return stampOf(name, t.CreatedAt, t.UpdatedAt)
 }
 
 func (s *server) showType(q *request) (int, any, error) {

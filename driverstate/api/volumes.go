@@ -75,13 +75,7 @@ func volumeTime(v *driverstate.Volume, column string) (time.Time, bool) {
 	if v == nil {
 		v = &driverstate.Volume{}
 	}
-	switch column {
-	case "created_at":
-		return v.CreatedAt, true
-	case "updated_at":
-		return v.UpdatedAt, true
-	}
-	return time.Time{}, false
+	return stampOf(column, v.CreatedAt, v.UpdatedAt)
 }
 
 func (s *server) showVolume(q *request) (int, any, error) {
