@@ -8,10 +8,12 @@ LDFLAGS := -s -w -X $(PKG)/commands.version=$(VERSION) -X $(PKG)/commands.commit
 FUZZTIME ?= 20s
 # A kill leaves what the kernel has, on a disk or in memory, and memory is faster.
 CRASH_DIR ?= $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
+# What make test-drivers is about: the rest of driverstate/drivers needs no server.
+SERVER_PACKAGES := $(addprefix ./driverstate/drivers/,swift s3 gcs ceph remotefs nfs glusterfs) ./driverstate/ship
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test race lint fmt tidy-check check cover bench fuzz crash crash-cluster drill docs snapshot clean \
-	cloud-up test-cloud test-conformance cloud-down cloud-status postgres-up test-postgres postgres-down test-notify
+.PHONY: help build test race lint fmt tidy-check check cover bench bench-quick bench-cloud fuzz crash crash-cluster drill docs snapshot clean \
+	cloud-up test-cloud test-conformance cloud-down cloud-status postgres-up test-postgres postgres-down test-notify test-drivers test-nbd
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,15 +22,15 @@ build: ## the static binary, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cinder-go ./cmd/cinder-go
 
 test: ## all tests that need no server
-	CGO_ENABLED=0 $(GO) test ./...
+	CGO_ENABLED=0 $(GO) test ./... ./testdata/bench/...
 
-race: ## the tests under the race detector, the largest cut short (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m ./...
+race: ## the tests under the race detector, the largest cut short (needs a C compiler); inflate starts no goroutine
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $$($(GO) list ./... | grep -v /driverstate/inflate$$)
 
 lint: ## gofmt, go vet and staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt these:"; echo "$$out"; exit 1; }
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet ./... ./testdata/bench/...
+	$(GO) run $(STATICCHECK) ./... ./testdata/bench/...
 
 tidy-check: ## go.mod and go.sum say what the code needs
 	$(GO) mod tidy -diff
@@ -39,15 +41,21 @@ cover: ## test coverage, in coverage.out
 	$(GO) test -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -1
 
-bench: build ## benchmarks of every package, and of the clients and serve if a cloud is up
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## every job against its goal, Cinder's own driver and the limit of the machine, and serve against the cloud if one is up; BENCH='-run zlib -n 5 -o FILE' (see docs/performance.md)
+	$(GO) run ./testdata/bench/goals $(BENCH) bin/cinder-go
+	$(if $(filter -run -run=% --run --run=%,$(BENCH)),,$(GO) run ./testdata/bench/serve bin/cinder-go)
+
+bench-quick: build ## the same with small images and no long preparation, in 3 minutes
+	$(GO) run ./testdata/bench/goals -quick $(BENCH) bin/cinder-go
+
+bench-cloud: build ## clients and serve against the cloud of make cloud-up
 	$(GO) run ./testdata/bench/clients bin/cinder-go
 	$(GO) run ./testdata/bench/serve bin/cinder-go
 
 fuzz: ## every fuzz target, FUZZTIME each (default 20s)
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' client commands driverstate | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$pkg/*_test.go | cut -c6-); do \
-	    echo "== $$pkg $$target"; $(GO) test ./$$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); done; done
+	    echo "== $$pkg $$target"; $(GO) test ./$$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x; done; done
 
 crash: ## kill the engine at every step of every operation, and at random (takes minutes)
 	dir=$$(mktemp -d $(CRASH_DIR)/crash-XXXXXX) && trap 'rm -rf "$$dir"' EXIT && \
@@ -65,18 +73,27 @@ drill: build ## rehearse the recovery of a lost database
 cloud-up: ## a real Cinder cloud on this machine (Debian 12, root; see testdata/cloud)
 	testdata/cloud/up
 
-test-cloud: ## the scripts of testdata/cloud against it; CLOUD_SKIP=REGEXP leaves tests out
-	CINDER_GO_REQUIRE_CLOUD=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 50m -run Cloud -skip '$(or $(CLOUD_SKIP),^$$)' ./commands
+test-cloud: ## the scripts of testdata/cloud against it, and the swift driver; CLOUD_SKIP=REGEXP leaves tests out
+	CINDER_GO_REQUIRE_CLOUD=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 50m -run Cloud -skip '$(or $(CLOUD_SKIP),^$$)' ./commands ./driverstate/drivers/swift
 
 test-notify: ## notifications to a real RabbitMQ and oslo.messaging, which it starts (Debian 12, root)
 	address=$$(testdata/rabbit/up) && trap 'testdata/rabbit/down --wipe' EXIT && CINDER_GO_AMQP=$$address CINDER_GO_REQUIRE_AMQP=1 \
 	  CGO_ENABLED=0 $(GO) test -count=1 -run 'AMQP|Oslo|Notify' ./driverstate/notify ./commands
+
+test-nbd: ## backup-nbd with real clients of NBD (Debian packages qemu-utils, libnbd-bin and e2fsprogs, which it installs as root)
+	for p in qemu-img nbdcopy mkfs.ext4; do command -v $$p >/dev/null || { apt-get update -q && apt-get install -qy qemu-utils libnbd-bin e2fsprogs; break; }; done
+	CINDER_GO_REQUIRE_NBD=1 CGO_ENABLED=0 $(GO) test -count=1 ./driverstate/nbd
+	CGO_ENABLED=0 $(GO) test -count=1 -run 'TestScripts/nbd' ./commands
 
 test-conformance: build ## Tempest's and gophercloud's own tests against engines behind the cloud's Keystone
 	testdata/conformance/up
 	testdata/conformance/tempest engine
 	testdata/conformance/gophercloud engine
 	testdata/conformance/down
+
+test-drivers: ## every backup driver on its real server, which it starts and stops (Debian 12, root; see testdata/servers); DRIVERS_SKIP=REGEXP leaves tests out
+	trap 'testdata/servers/down --purge' EXIT && env=$$(testdata/servers/up) && eval "$$env" && CINDER_GO_REQUIRE_SERVERS=1 CGO_ENABLED=0 \
+	  sh -c '$(GO) test -count=1 -timeout 30m $(if $(DRIVERS_SKIP),-skip "$(DRIVERS_SKIP)") $(SERVER_PACKAGES) && $(GO) test -count=1 -run Examin ./driverstate/drivers/posix && $(GO) test -count=1 -run TestServers ./commands'
 
 cloud-status: ## what of it runs
 	testdata/cloud/status

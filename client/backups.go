@@ -119,6 +119,14 @@ func (c *Client) act(ctx context.Context, id string, body any) error {
 type RestoreOpts struct {
 	VolumeID string `json:"volume_id,omitempty"`
 	Name     string `json:"name,omitempty"`
+	// What follows only an engine of cinder-go understands; Cinder refuses it.
+	// Its zero value is not sent.
+	Offset  int64 `json:"offset,omitempty"` // bytes of the image
+	Length  int64 `json:"length,omitempty"` // bytes; 0 is to the end
+	Resume  bool  `json:"resume,omitempty"`
+	Salvage bool  `json:"salvage,omitempty"`
+	// Map is the absolute path for the map of what Salvage leaves out.
+	Map string `json:"map,omitempty"`
 }
 
 // Restore is an accepted restore.

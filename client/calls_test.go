@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -171,19 +172,38 @@ func TestWhatTheStoreHoldsIsRead(t *testing.T) {
 		{"id": "b", "volume_id": "v", "parent_id": "a", "name": "n", "description": null, "created_at": "2026-11-21T06:24:58.000000",
 		 "size": 2, "container": "c", "object_prefix": "p", "object_count": 3, "bytes": 5000000000, "project_id": null,
 		 "condition": "damaged", "reason": "r", "warnings": ["w"],
-		 "problems": [{"backup_id": "a", "object": "o", "reason": "missing", "offset": 1, "length": 2}], "managed": true},
+		 "problems": [{"backup_id": "a", "object": "o", "reason": "missing", "offset": 1, "length": 2}], "managed": true, "host": "h@s"},
 		{"id": "d", "volume_id": null, "parent_id": null, "name": null, "created_at": null, "size": 0, "condition": "partial"}]}`)}})
-	list, err := c.client(Options{}).ManageableBackups(t.Context(), "c d")
+	list, err := c.client(Options{}).ManageableBackups(t.Context(), ManageableOpts{Containers: []string{"c d", "e"}, Host: "h@s"})
 	require.NoError(t, err)
 	assert.Equal(t, []Manageable{
 		{ID: "b", VolumeID: "v", ParentID: "a", Name: ptr("n"), CreatedAt: time.Date(2026, 11, 21, 6, 24, 58, 0, time.UTC),
 			Size: 2, Container: "c", ObjectPrefix: "p", ObjectCount: 3, Bytes: 5000000000, Condition: driverstate.ConditionDamaged,
-			Reason: "r", Warnings: []string{"w"}, Problems: []Problem{{"a", "o", "missing", 1, 2}}, Managed: true},
+			Reason: "r", Warnings: []string{"w"}, Problems: []Problem{{"a", "o", "missing", 1, 2}}, Managed: true, Host: "h@s"},
 		{ID: "d", Condition: driverstate.ConditionPartial, Problems: []Problem{}},
 	}, list)
 	r := c.one()
-	assert.Equal(t, map[string][]string{"container": {"c d"}}, r.query)
+	assert.Equal(t, map[string][]string{"container": {"c d", "e"}, "host": {"h@s"}}, r.query)
 	assert.Empty(t, r.version)
+}
+
+// Of a list that breaks off, what came is not had twice.
+func TestAListOfTheStoreThatBreaksOffIsNotBegunAgain(t *testing.T) {
+	half := says(200, `{"manageable_backups": [{"id": "b", "condition": "whole"},`)
+	c := newCloud(t, map[string][]answer{"GET /manageable_backups": {half, half, half}})
+	var got []string
+	use := func(m Manageable) error {
+		got = append(got, m.ID)
+		return nil
+	}
+	require.Error(t, c.client(Options{}).EachManageable(t.Context(), ManageableOpts{}, use))
+	assert.Equal(t, []string{"b"}, got)
+	c.one()
+	_, err := c.client(Options{}).ManageableBackups(t.Context(), ManageableOpts{})
+	require.Error(t, err)
+	enough := errors.New("enough")
+	require.ErrorIs(t, c.client(Options{}).EachManageable(t.Context(), ManageableOpts{}, func(Manageable) error { return enough }), enough)
+	assert.Len(t, c.asked(), 3)
 }
 
 func TestManagingSaysWhatIsAllowed(t *testing.T) {
@@ -209,7 +229,7 @@ func TestACloudHasNoneOfTheEnginesCalls(t *testing.T) {
 		"GET /manageable_backups": {unrouted}, "POST /manageable_backups": {unrouted}, "POST /verifications": {unrouted},
 	})
 	client := c.client(Options{})
-	_, err := client.ManageableBackups(t.Context(), "")
+	_, err := client.ManageableBackups(t.Context(), ManageableOpts{})
 	requireKind(t, err, driverstate.ErrNotSupported)
 	_, err = client.ManageBackup(t.Context(), ManageOpts{ID: "id"})
 	requireKind(t, err, driverstate.ErrNotSupported)

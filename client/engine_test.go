@@ -24,7 +24,7 @@ import (
 // onEngine returns a client of an engine in this process, over store.
 func onEngine(t *testing.T, store string) *client.Client {
 	t.Helper()
-	e, err := engine.Start(t.Context(), engine.Config{StateDir: t.TempDir(), StoreURL: "posix://" + store})
+	e, err := engine.Start(t.Context(), engine.Config{StateDir: t.TempDir(), Stores: []engine.Store{{URL: "posix://" + store}}})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, e.Close(context.WithoutCancel(t.Context()))) })
 	sc, err := clouds.NoAuth("http://inproc/v3", "admin", "admin", inproc.Transport(e.Handler()))
@@ -44,7 +44,7 @@ func TestAnEngineOnAnEmptyStore(t *testing.T) {
 	list, err := c.ListBackups(t.Context(), client.ListOpts{})
 	require.NoError(t, err)
 	assert.Empty(t, list)
-	found, err := c.ManageableBackups(t.Context(), "")
+	found, err := c.ManageableBackups(t.Context(), client.ManageableOpts{})
 	require.NoError(t, err)
 	assert.Empty(t, found)
 
@@ -106,7 +106,7 @@ func TestALostDatabaseIsRecoveredThroughTheAPI(t *testing.T) {
 		t.Skip("restores a gibibyte")
 	}
 	c := onEngine(t, drill(t))
-	found, err := c.ManageableBackups(t.Context(), "")
+	found, err := c.ManageableBackups(t.Context(), client.ManageableOpts{})
 	require.NoError(t, err)
 	require.NotEmpty(t, found)
 	for _, m := range found {

@@ -214,6 +214,10 @@ var (
 	versionsAre = regexp.MustCompile(`Minimum is (\d+\.\d+) and maximum is (\d+\.\d+)`)
 )
 
+// ErrEngineOnly is the driverstate.ErrNotSupported of a call that the engine of
+// cinder-go has and Cinder has not.
+var ErrEngineOnly = fmt.Errorf("only the engine has it: %w", driverstate.ErrNotSupported)
+
 // genericNotFound is Cinder's answer to a call that its version does not have.
 const genericNotFound = "The resource could not be found."
 
@@ -237,7 +241,7 @@ func (k *call) kind(e *Error) error {
 			return driverstate.ErrServiceDown
 		case k.extension && (e.Fault == "" || e.Message == genericNotFound):
 			e.Message = "this cloud has no such call; the engine of cinder-go has"
-			return driverstate.ErrNotSupported
+			return ErrEngineOnly
 		case k.need > 0 && e.Message == genericNotFound:
 			e.Message = fmt.Sprintf("this cloud has no such call, which came with 3.%d", k.need)
 			return driverstate.ErrNotSupported

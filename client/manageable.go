@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -39,25 +40,54 @@ type Manageable struct {
 	Warnings     []string              `json:"warnings"`
 	Problems     []Problem             `json:"problems"`
 	Managed      bool                  `json:"managed"` // has a row already
+	Host         string                `json:"host"`    // of the service on whose store it is
 }
 
-// ManageableBackups returns what the store of an engine holds, in container,
-// or in all of them when that is empty. A cloud answers ErrNotSupported.
-func (c *Client) ManageableBackups(ctx context.Context, container string) ([]Manageable, error) {
+// ManageableOpts says where to look for backups.
+type ManageableOpts struct {
+	Host       string   // of the service whose store is looked at; empty for all
+	Containers []string // none for all
+}
+
+// ManageableBackups returns what the stores of an engine hold. A cloud answers
+// ErrNotSupported.
+func (c *Client) ManageableBackups(ctx context.Context, o ManageableOpts) ([]Manageable, error) {
 	var list []Manageable
+	err := c.EachManageable(ctx, o, func(m Manageable) error {
+		list = append(list, m)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// EachManageable calls use for each of what ManageableBackups returns as it
+// comes, and holds none: a store may have hundreds of thousands. It ends with the
+// first error of use.
+func (c *Client) EachManageable(ctx context.Context, o ManageableOpts, use func(Manageable) error) error {
+	var used bool
+	var late error // after which the request must not be made again
 	k := call{method: http.MethodGet, path: []string{"manageable_backups"}, resource: "store", extension: true}
 	err := c.attempt(ctx, k, func(sc *gophercloud.ServiceClient) error {
-		found, err := manageable.ListBackups(ctx, sc, manageable.ListBackupsOpts{Container: container}).Extract()
-		if err != nil {
+		var refused error
+		err := manageable.ListBackups(ctx, sc, manageable.ListBackupsOpts{Host: o.Host, Containers: o.Containers}).Each(func(b *manageable.Backup) error {
+			used = true
+			refused = use(manageableOf(b))
+			return refused
+		})
+		switch {
+		case refused != nil:
+			late = refused
+		case err != nil && used:
+			late = k.fail(ctx, err)
+		default:
 			return err
-		}
-		list = make([]Manageable, len(found))
-		for i := range found {
-			list[i] = manageableOf(&found[i])
 		}
 		return nil
 	})
-	return list, err
+	return cmp.Or(err, late)
 }
 
 func manageableOf(b *manageable.Backup) Manageable {
@@ -66,7 +96,7 @@ func manageableOf(b *manageable.Backup) Manageable {
 		CreatedAt: b.CreatedAt, Size: b.Size, Container: b.Container, ObjectPrefix: b.ObjectPrefix,
 		ObjectCount: b.ObjectCount, Bytes: b.Bytes, ProjectID: b.ProjectID,
 		Condition: driverstate.Condition(b.Condition), Reason: b.Reason, Warnings: b.Warnings,
-		Problems: problems(b.Problems), Managed: b.Managed,
+		Problems: problems(b.Problems), Managed: b.Managed, Host: b.Host,
 	}
 }
 
@@ -81,6 +111,9 @@ func problems(list []manageable.Problem) []Problem {
 // ManageOpts says which backup of the store gets a row.
 type ManageOpts struct {
 	ID string
+	// Host is that of the service on whose store it is; empty for the first
+	// that has it.
+	Host string
 	// AllowOrphaned and AllowDamaged admit backups that are not whole; they
 	// become error, with the reason.
 	AllowOrphaned, AllowDamaged bool
@@ -95,7 +128,7 @@ func (c *Client) ManageBackup(ctx context.Context, o ManageOpts) (Backup, error)
 	k := call{method: http.MethodPost, path: []string{"manageable_backups"}, resource: "backup", id: o.ID, extension: true}
 	err := c.attempt(ctx, k, func(sc *gophercloud.ServiceClient) error {
 		return manageable.ManageBackup(ctx, sc, manageable.ManageBackupOpts{
-			ID: o.ID, AllowOrphaned: o.AllowOrphaned, AllowDamaged: o.AllowDamaged,
+			ID: o.ID, Host: o.Host, AllowOrphaned: o.AllowOrphaned, AllowDamaged: o.AllowDamaged,
 		}).ExtractInto(&a)
 	})
 	return a.Backup, err

@@ -80,7 +80,9 @@ const finalLooks = 3
 // WaitRestore returns when a restore has ended. It looks at the volume too,
 // because Cinder calls the backup available again also after a failure
 // (cinder/backup/manager.py restore_backup). A failure that an engine blames on
-// damaged data answers to ErrCorrupt, any other to ErrNotApplied.
+// damaged data answers to ErrCorrupt, one that salvaged a part to ErrIncomplete,
+// one that asked for what the image does not have to ErrInvalidInput, any other
+// to ErrNotApplied.
 func (c *Client) WaitRestore(ctx context.Context, backupID, volumeID string) (Backup, Volume, error) {
 	var (
 		b     Backup
@@ -108,7 +110,7 @@ func (c *Client) WaitRestore(ctx context.Context, backupID, volumeID string) (Ba
 			if working {
 				return false, nil
 			}
-			if b.Status != driverstate.StatusAvailable {
+			if b.Status != driverstate.StatusAvailable && v.Metadata[metaWritten] == "" {
 				return true, notApplied("restore", "backup", backupID, fmt.Sprintf("it became %s: %s", b.Status, reason(b)))
 			}
 			return true, nil
@@ -122,13 +124,22 @@ func (c *Client) WaitRestore(ctx context.Context, backupID, volumeID string) (Ba
 const (
 	metaRestoreError = "restore_error"
 	metaRestoreKind  = "restore_error_kind"
-	restoreDamaged   = "damaged"
+	// metaWritten is on a volume whose restore was resumed or salvaged, and is
+	// done.
+	metaWritten = "restore_bytes_written"
 )
+
+// restoreKinds are what the values of metaRestoreKind stand for.
+var restoreKinds = map[string]error{
+	"damaged": driverstate.ErrCorrupt,
+	"partial": driverstate.ErrIncomplete,
+	"invalid": driverstate.ErrInvalidInput,
+}
 
 func restoreFailed(b Backup, v Volume) error {
 	text := cmp.Or(v.Metadata[metaRestoreError], reason(b))
-	if v.Metadata[metaRestoreKind] == restoreDamaged {
-		return &driverstate.Error{Op: "restore", Resource: "backup", ID: b.ID, Err: driverstate.Fail(driverstate.ErrCorrupt, text)}
+	if kind := restoreKinds[v.Metadata[metaRestoreKind]]; kind != nil {
+		return &driverstate.Error{Op: "restore", Resource: "backup", ID: b.ID, Err: driverstate.Fail(kind, text)}
 	}
 	return notApplied("restore", "backup", b.ID, fmt.Sprintf("restore to volume %s failed, the volume is %s: %s", v.ID, v.Status, text))
 }

@@ -195,8 +195,23 @@ func TestAVerificationIsWaitedFor(t *testing.T) {
 		Warnings: []string{"x"}, BytesDone: 7, BytesTotal: 7, BytesRead: 7, ObjectsRead: 2, Method: "sha256",
 		CreatedAt: time.Date(2026, 11, 21, 6, 24, 58, 0, time.UTC), FinishedAt: time.Date(2026, 11, 21, 6, 25, 0, 0, time.UTC),
 	}, v)
-	assert.JSONEq(t, `{"verification": {"backup_id": "b", "depth": "data"}}`, c.asked()[0].body)
+	assert.JSONEq(t, `{"verification": {"backup_ids": ["b"], "depth": "data"}}`, c.asked()[0].body)
 	assert.Len(t, c.slept, 1)
+}
+
+func TestWhoWatchesAVerificationIsToldOfEachLook(t *testing.T) {
+	started := verification("running", "")
+	started.Status = 202
+	c := newCloud(t, map[string][]answer{
+		"POST /verifications": {started},
+		"GET /verifications/w": {verification("running", `, "bytes_done": 1, "bytes_total": 7`),
+			verification("done", `, "condition": "whole", "bytes_done": 7, "bytes_total": 7`)},
+	})
+	var told [][2]int64
+	_, err := c.client(Options{}).VerifyAll(t.Context(), VerifyOpts{BackupIDs: []string{"b"}, Depth: driverstate.DepthData,
+		Watch: func(v Verification) { told = append(told, [2]int64{v.BytesDone, v.BytesTotal}) }})
+	require.NoError(t, err)
+	assert.Equal(t, [][2]int64{{0, 0}, {1, 7}, {7, 7}}, told)
 }
 
 func TestAVerificationThatCouldNotLookIsAnError(t *testing.T) {

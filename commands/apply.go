@@ -45,7 +45,7 @@ refused as a whole. It asks first, as the verb itself would; --yes answers.`,
   cinder-go apply old.json`,
 		Args: exactly(1, "say which plan: cinder-go apply FILE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.par.check()); err != nil {
+			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.par.check(&f.g, defaultParallel)); err != nil {
 				return err
 			}
 			o.path = args[0]
@@ -63,7 +63,6 @@ refused as a whole. It asks first, as the verb itself would; --yes answers.`,
 	}
 	o.out.addFlags(cmd.Flags())
 	o.wait.addFlags(cmd.Flags(), 10*time.Minute)
-	o.par.addFlags(cmd.Flags())
 	return cmd
 }
 

@@ -41,6 +41,7 @@ func newBackupCreate(f *Factory, run runner[backupCreateOptions]) *cobra.Command
 	o := &backupCreateOptions{con: f.con, now: f.now, client: func(ctx context.Context) (backupCreateClient, error) { return f.Client(ctx) }}
 	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
 	var metadata []string
+	var level levelFlags
 	cmd := &cobra.Command{
 		Use:   "backup-create VOLUME",
 		Short: "Make a backup of a volume, and see it through",
@@ -60,14 +61,15 @@ still not available when --timeout is over; the reason that can be seen is
 shown, and whether the volume has its former status again.`,
 		Example: `  cinder-go backup-create database --name nightly
   cinder-go backup-create database --name nightly-2 --incremental --force
-  cinder-go backup-create database --snapshot-id 4b3f… --metadata ticket=4711 -f value -c id`,
+  cinder-go backup-create database --snapshot-id 4b3f… --metadata ticket=4711 -f value -c id
+  cinder-go --standalone --store posix:///srv/backup backup-create database --fastest --memory 64M`,
 		Args: exactly(1, "say which volume, by id or name"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.standalone, o.volume = f.g.standalone, args[0]
 			if o.ask.Metadata, err = keyValues("metadata", metadata); err != nil {
 				return err
 			}
-			if err := first(o.out.check(backupColumns()), o.wait.check(&f.g),
+			if err := first(o.out.check(backupColumns()), o.wait.check(&f.g), level.check(&f.g, false),
 				storable(&f.g, "--name", o.ask.Name), storable(&f.g, "--description", o.ask.Description),
 				storable(&f.g, "--container", o.ask.Container), storable(&f.g, "--metadata", metadata...)); err != nil {
 				return err
@@ -78,6 +80,7 @@ shown, and whether the volume has its former status again.`,
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 24*time.Hour)
+	level.addFlags(fs)
 	fs.StringVar(&o.ask.Name, "name", "", "`NAME` of the backup")
 	fs.StringVar(&o.ask.Description, "description", "", "`TEXT` that describes it")
 	fs.StringVar(&o.ask.Container, "container", "", "`CONTAINER` of the store to put it in")
@@ -155,6 +158,8 @@ func (o *backupCreateOptions) explain(err error, volume client.Volume) error {
 	case errors.As(err, &hinted):
 	case errors.Is(err, driverstate.ErrNotSupported):
 		return notHere(err, o.standalone)
+	case o.standalone && errors.Is(err, driverstate.ErrInvalidInput):
+		return &usageError{err} // a flag of this very command
 	case !errors.Is(err, driverstate.ErrInvalidStatus):
 	case volume.Status == driverstate.VolumeInUse && !o.ask.Force && o.ask.SnapshotID == "":
 		return withHint(err, "--force makes it of a volume in use")

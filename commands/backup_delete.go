@@ -91,7 +91,7 @@ func newDeleteOptions(f *Factory, verb string, force bool) *deleteOptions {
 func (o *deleteOptions) command(f *Factory, run runner[deleteOptions]) *cobra.Command {
 	cmd := &cobra.Command{RunE: func(cmd *cobra.Command, args []string) error {
 		o.remote, o.anyHost = !f.g.standalone, o.anyHost || f.g.standalone
-		if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(),
+		if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(&f.g, defaultParallel),
 			o.sel.check(&f.g, args)); err != nil {
 			return err
 		}
@@ -101,7 +101,6 @@ func (o *deleteOptions) command(f *Factory, run runner[deleteOptions]) *cobra.Co
 	o.sel.addFlags(fs)
 	o.guard.addFlags(fs)
 	o.guard.addPlan(fs)
-	o.par.addFlags(fs)
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 10*time.Minute)
 	addSingleAccount(fs, &o.oneAccount)

@@ -75,7 +75,7 @@ of change of Cinder's row; nothing else changes.`,
 			if !toFile {
 				columns = exportColumns()
 			}
-			if err := first(o.out.check(columns), o.par.check()); err != nil {
+			if err := first(o.out.check(columns), o.par.check(&f.g, defaultParallel)); err != nil {
 				return err
 			}
 			o.open = func() (recordSink, error) {
@@ -89,7 +89,6 @@ of change of Cinder's row; nothing else changes.`,
 	}
 	fs := cmd.Flags()
 	o.sel.addFlags(fs)
-	o.par.addFlags(fs)
 	o.out.addFlags(fs)
 	fs.Lookup("format").DefValue = "JSON Lines, with --output table"
 	fs.StringVar(&o.path, "output", "", "`FILE|DIR` to write to instead of standard output")

@@ -92,7 +92,7 @@ it must not.`,
 			if o.maps, err = parseRecordMap(mapped); err != nil {
 				return err
 			}
-			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check()); err != nil {
+			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(&f.g, defaultParallel)); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
@@ -102,7 +102,6 @@ it must not.`,
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 10*time.Minute)
 	o.guard.addFlags(fs)
-	o.par.addFlags(fs)
 	fs.StringVar(&o.from, "from", "", "`FILE|DIR|-` of records as backup-export writes them; - is standard input")
 	fs.StringVar(&o.project, "project", "", "select records of the project with this `ID`, before --map")
 	fs.StringArrayVar(&mapped, "map", nil, "rewrite fields of the records: `FIELD=OLD:NEW`, several with commas; may be repeated")

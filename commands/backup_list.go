@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/commands/output"
+	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 type backupListOptions struct {
@@ -20,10 +22,13 @@ type backupListOptions struct {
 	out  outputFlags
 	sel  selectionFlags
 	list client.ListOpts
+
+	con    *console
+	engine bool // the target is an engine in this process
 }
 
 func newBackupList(f *Factory, run runner[backupListOptions]) *cobra.Command {
-	o := &backupListOptions{now: f.now, client: func(ctx context.Context) (selector, error) { return f.Client(ctx) }}
+	o := &backupListOptions{con: f.con, now: f.now, client: func(ctx context.Context) (selector, error) { return f.Client(ctx) }}
 	o.print = func(v output.View) error { return f.printer(&o.out).Print(v) }
 	var filters []string
 	cmd := &cobra.Command{
@@ -34,8 +39,8 @@ func newBackupList(f *Factory, run runner[backupListOptions]) *cobra.Command {
 Changes nothing. It does not look at the store: a backup without a row is in
 backup-manageable-list, and whether data is sound is for backup-verify to say.
 
-The table has the columns that matter most; -c names others, and the machine
-formats have all of them.`,
+The table has the columns that matter most; --long and the machine formats have
+all of them.`,
 		Example: `  cinder-go backup-list
   cinder-go backup-list --all-tenants --status error -c id -c name -c fail_reason
   cinder-go backup-list --volume-id 4b3f… --sort created_at:asc -f json`,
@@ -50,13 +55,15 @@ formats have all of them.`,
 			if o.list.Limit < 0 {
 				return usagef("--limit must not be negative")
 			}
+			o.engine = f.g.standalone
+			known := slices.Sorted(slices.Values(append([]string{"name"}, driverstate.BackupColumns...)))
 			for _, kv := range filters {
 				k, v, ok := strings.Cut(kv, "=")
 				if !ok || k == "" {
 					return usagef("filter %q is not KEY=VALUE", kv)
 				}
-				if !slices.Contains(backupFilters, strings.TrimSuffix(k, "~")) {
-					return usagef("no column %q of a backup: a cloud would answer with an empty list; there are %s", k, strings.Join(backupFilters, ", "))
+				if !slices.Contains(known, strings.TrimSuffix(k, "~")) {
+					return usagef("no column %q of a backup: a cloud would answer with an empty list; there are %s", k, strings.Join(known, ", "))
 				}
 				if o.list.Filters == nil {
 					o.list.Filters = map[string]string{}
@@ -68,6 +75,7 @@ formats have all of them.`,
 	}
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
+	o.out.addLong(fs)
 	o.sel.addFlags(fs)
 	fs.StringVar(&o.list.VolumeID, "volume-id", "", "the same as --volume, by id alone")
 	fs.StringArrayVar(&filters, "filters", nil, "select backups whose column `KEY=VALUE`, as the cloud understands it; may be repeated")
@@ -75,14 +83,6 @@ formats have all of them.`,
 	fs.StringVar(&o.list.Sort, "sort", "", "`KEY[:asc|desc],...` to order by")
 	return cmd
 }
-
-// backupFilters are the columns that backups can be selected by
-// (cinder/db/sqlalchemy/models.py Backup). For any other name Cinder gives an
-// admin an empty list.
-var backupFilters = []string{"availability_zone", "container", "created_at", "data_timestamp", "deleted", "display_description", "display_name",
-	"encryption_key_id", "fail_reason", "host", "id", "name", "num_dependent_backups", "object_count", "parent_id", "project_id",
-	"restore_volume_id", "service", "service_metadata", "size", "snapshot_id", "status", "temp_snapshot_id", "temp_volume_id",
-	"updated_at", "user_id", "volume_id"}
 
 func runBackupList(ctx context.Context, o *backupListOptions) error {
 	c, err := o.client(ctx)
@@ -100,5 +100,28 @@ func runBackupList(ctx context.Context, o *backupListOptions) error {
 	for _, b := range backups {
 		v.Rows = append(v.Rows, backupRow(b))
 	}
-	return o.print(v)
+	if err := o.print(v); err != nil || !o.engine || len(backups) > 0 {
+		return err
+	}
+	return o.explainNone(ctx, c)
+}
+
+// explainNone says why an engine may have no rows to list: right after a lost
+// database it has none, and where the store was misspelt it never will.
+func (o *backupListOptions) explainNone(ctx context.Context, c selector) error {
+	services, err := c.ListServices(ctx, "", string(driverstate.BinaryBackup))
+	if err != nil {
+		return err
+	}
+	down := false
+	for _, s := range services {
+		if s.State != "up" {
+			down = true
+			o.con.warn("", "the store of %s does not answer: %s", s.Host, cmp.Or(deref(s.DisabledReason), "cinder-go driver-check shows step by step why"))
+		}
+	}
+	if !down && !o.sel.filtered() && o.list.VolumeID == "" && len(o.list.Filters) == 0 {
+		o.con.note("no backup has a row here; what the store holds: cinder-go backup-manageable-list")
+	}
+	return nil
 }

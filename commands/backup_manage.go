@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,10 +41,11 @@ func newBackupManage(f *Factory, run runner[manageOptions]) *cobra.Command {
 		Long: `Make a row for backups that the store holds and the engine's database does not:
 afterwards backup-list, -show, -verify, -export and -restore know them.
 
-Whole backups become available. With --include-orphaned and --include-damaged
-others are taken too, and become error, with the reason. A backup that was never
-finished is never taken. --all takes what it may and skips the rest; a backup
-that is named and may not be taken is an error (exit 6).
+What an increment stands on is taken with it. Whole backups become available.
+With --include-orphaned and --include-damaged others are taken too, and become
+error, with the reason. A backup that was never finished is never taken. --all
+takes what it may and skips the rest; a backup that is named and may not be
+taken is an error (exit 6).
 
 It writes rows only; the store is not touched. A backup that has a row already
 is left alone, so it is safe to run it again. It does not read the data: look
@@ -78,9 +80,9 @@ func runBackupManage(ctx context.Context, o *manageOptions) error {
 	if err != nil {
 		return err
 	}
-	found, err := c.ManageableBackups(ctx, "")
+	found, err := c.ManageableBackups(ctx, client.ManageableOpts{})
 	if err != nil {
-		return engineOnly(err)
+		return err
 	}
 	items := newBulk(o.con, "backup-manage")
 	picked := o.selectFound(found, items)
@@ -137,13 +139,42 @@ func (o *manageOptions) selectFound(found []client.Manageable, items *bulk) []cl
 			items.fail(ref, backupError(ref, driverstate.ErrConflict, "several have this name, say which id: %s", strings.Join(ids, ", ")))
 		}
 	}
-	slices.Sort(picked)
-	picked = slices.Compact(picked)
+	picked = withAncestors(found, picked)
 	out := make([]client.Manageable, len(picked))
 	for i, p := range picked {
 		out[i] = found[p]
 	}
 	return out
+}
+
+// withAncestors is picked and all that those stand on, in the order of the list:
+// without the rows of those, nothing could be restored. Of copies in several
+// stores it is the one beside the increment.
+func withAncestors(found []client.Manageable, picked []int) []int {
+	type place struct{ host, id string }
+	at := make(map[place]int, len(found))
+	for i, m := range found {
+		for _, key := range []place{{m.Host, m.ID}, {"", m.ID}} {
+			if _, known := at[key]; !known {
+				at[key] = i
+			}
+		}
+	}
+	taken := map[int]bool{}
+	for _, i := range picked {
+		for more := true; more && !taken[i]; {
+			taken[i] = true
+			m := found[i]
+			next, known := at[place{m.Host, m.ParentID}]
+			if !known {
+				next, known = at[place{"", m.ParentID}]
+			}
+			if more = known && m.ParentID != ""; more {
+				i = next
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(taken))
 }
 
 // admits reports whether a backup in this condition may get a row.
@@ -174,7 +205,7 @@ func (o *manageOptions) manage(ctx context.Context, c manageClient, m client.Man
 			includeHint(m.Condition))
 		return r
 	}
-	b, err := c.ManageBackup(ctx, client.ManageOpts{ID: m.ID, AllowOrphaned: o.orphaned, AllowDamaged: o.damaged})
+	b, err := c.ManageBackup(ctx, client.ManageOpts{ID: m.ID, Host: m.Host, AllowOrphaned: o.orphaned, AllowDamaged: o.damaged})
 	r.outcome, r.status, r.detail, r.err = changed, string(b.Status), m.Reason, err
 	if err != nil {
 		r.status, r.detail = "", ""

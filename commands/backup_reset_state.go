@@ -85,7 +85,7 @@ Exit 4: accepted, but the backup did not get the status; the reason is shown.`,
 				return usagef("--state %q is neither available nor error", state)
 			}
 			o.remote, o.proof = !f.g.standalone, f.proof()
-			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(),
+			if err := first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(&f.g, defaultParallel),
 				o.sel.check(&f.g, args)); err != nil {
 				return err
 			}
@@ -97,7 +97,6 @@ Exit 4: accepted, but the backup did not get the status; the reason is shown.`,
 	o.sel.addFlags(fs)
 	o.guard.addFlags(fs)
 	o.guard.addPlan(fs)
-	o.par.addFlags(fs)
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 10*time.Minute)
 	return cmd

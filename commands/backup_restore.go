@@ -25,6 +25,7 @@ type restoreClient interface {
 	WaitRestore(ctx context.Context, backupID, volumeID string) (client.Backup, client.Volume, error)
 	ManageVolume(ctx context.Context, o client.ManageVolumeOpts) (client.Volume, error)
 	DeleteVolume(ctx context.Context, id string) error
+	ForceDeleteVolume(ctx context.Context, id string) error
 }
 
 type restoreOptions struct {
@@ -39,6 +40,7 @@ type restoreOptions struct {
 	wait      waitFlags
 	to        string // absolute, or "-"
 	overwrite bool
+	part      partFlags
 	volume    string
 	name      string
 	sel       selectionFlags
@@ -77,6 +79,23 @@ ends with exit 9, and the target is not called good. Then it waits until the
 volume's own status tells the outcome: a cloud calls the backup available again
 also when the restore has failed.
 
+--offset and --length take a part of the image: the target holds those bytes
+from its beginning on, and only the objects that have them are read. To look
+at a few bytes see backup-cat.
+
+--resume goes on with a restore that was interrupted, or brings a file or
+device with an older state of the volume up to date: what is there is read and
+compared with the hashes of the backup, and only what differs is read from the
+store and written. Say it the first time, too: then an interruption leaves
+FILE.partial to go on from, which is otherwise removed. A file that holds data
+needs --overwrite as ever.
+
+--salvage goes on after damage, also of a backup in status error: a block that
+is missing or damaged is taken from another backup of the volume on the store
+where its hash proves it the same; what nothing proves is left as zeros, and the
+map of these holes is written to FILE.map as ddrescue would. With holes it ends
+with exit 3, and the volume's status is error_restoring.
+
 It does not change the backup or the store, and does not attach or resize
 volumes. A file that holds data is refused without --overwrite.`,
 		Example: `  cinder-go --standalone --store posix:///srv/backup backup-restore nightly --to /mnt/rescue/volume.raw
@@ -94,10 +113,10 @@ volumes. A file that holds data is refused without --overwrite.`,
 	o.wait.addFlags(fs, 0)
 	o.sel.addFilters(fs, "of-volume", "named")
 	o.guard.addFlags(fs)
-	o.par.addFlags(fs)
 	addSingleAccount(fs, &o.oneAccount)
 	fs.StringVar(&o.to, "to", "", "`FILE|DEVICE|-` to write the image to (engine)")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "with --to: the file may hold data, which is replaced")
+	o.part.addRestoreFlags(fs)
 	fs.StringVar(&o.volume, "volume", "", "`ID` of the volume to restore onto; its data is replaced")
 	fs.StringVar(&o.name, "name", "", "`NAME` of the new volume to restore to")
 	return cmd
@@ -131,11 +150,20 @@ func (o *restoreOptions) check(f *Factory, args []string) (err error) {
 			return err
 		}
 	}
+	if err = o.part.check(); err != nil {
+		return err
+	}
+	if flag := o.part.wanted(); flag != "" && o.to == "" {
+		return usagef("%s to --to: a cloud restores whole backups only", flag)
+	}
+	if (o.part.resume || o.part.salvage) && o.to == "-" {
+		return usagef("--resume and --salvage need a file or a device: of --to - nothing can be read or written again")
+	}
 	if err = o.out.check(restoreColumns()); err != nil {
 		return err
 	}
 	o.remote, o.proof = !f.g.standalone, f.proof()
-	return first(o.wait.check(&f.g), o.guard.check(), o.par.check(), o.sel.check(&f.g, args))
+	return first(o.wait.check(&f.g), o.guard.check(), o.par.check(&f.g, defaultParallel), o.sel.check(&f.g, args))
 }
 
 func restoreColumns() []output.Column {
@@ -176,7 +204,7 @@ func runBackupRestore(ctx context.Context, o *restoreOptions) error {
 	forEach(ctx, o.par.n, numbers, items, func(ctx context.Context, i int) result {
 		b := backups[i]
 		r := result{id: b.ID, name: nameOf(b), outcome: changed, before: &b}
-		if r.err = first(ctx.Err(), wrong[b.ID], restorable(b)); r.err == nil && o.guard.dryRun {
+		if r.err = first(ctx.Err(), wrong[b.ID], o.restorable(b)); r.err == nil && o.guard.dryRun {
 			r.outcome = skipped
 		} else if r.err == nil {
 			var row []any
@@ -237,28 +265,42 @@ func (o *restoreOptions) restoreTo(ctx context.Context, c restoreClient, b clien
 		case errors.Is(err, driverstate.ErrConflict):
 			err = withHint(err, "say --overwrite to replace what is there, or name a new file")
 		case errors.Is(err, driverstate.ErrNotFound), errors.Is(err, driverstate.ErrNotSupported):
-			err = withHint(err, "--to works on the engine; on a cloud say --volume ID or --name NAME")
+			err = withHint(err, "--to works straight on the backup store: with --standalone --store URL; on a cloud say --volume ID or --name NAME")
 		}
 		return nil, err
 	}
-	// The row is of no use afterwards, also when interrupted; the data stays.
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		defer cancel()
-		if err := c.DeleteVolume(ctx, v.ID); err != nil {
-			o.con.warn(b.ID, "volume %s could not be released: %v", v.ID, err)
+	defer o.release(ctx, c, b.ID, v.ID)
+	if _, err := c.RestoreBackup(ctx, b.ID, o.part.ask(client.RestoreOpts{VolumeID: v.ID})); err != nil {
+		if o.part.salvage && errors.Is(err, driverstate.ErrConflict) {
+			err = withHint(err, "--map FILE names another place for the map")
 		}
-	}()
-	if _, err := c.RestoreBackup(ctx, b.ID, client.RestoreOpts{VolumeID: v.ID}); err != nil {
-		return nil, err
+		return nil, o.goOn(ctx, b.ID, err)
 	}
 	after, done, err := o.await(ctx, c, b.ID, v.ID)
 	res.after, res.detail = &after, "to "+o.to
+	o.part.told(o.con, b, done)
+	err = o.goOn(ctx, b.ID, err)
 	return []any{b.ID, v.ID, nil, o.to, b.Size, string(done.Status)}, err
 }
 
 // releaseTimeout bounds the giving back of a target after an interruption.
 const releaseTimeout = 10 * time.Second
+
+// release gives a target back: its row is of no use after the restore, the data
+// stays. A restore that is interrupted still runs: a forced deletion stops it,
+// and returns when it has ended.
+func (o *restoreOptions) release(ctx context.Context, c restoreClient, backupID, volumeID string) {
+	interrupted := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	err := c.DeleteVolume(ctx, volumeID)
+	if errors.Is(err, driverstate.ErrInvalidStatus) && (interrupted || !o.remote) {
+		err = c.ForceDeleteVolume(ctx, volumeID)
+	}
+	if err != nil {
+		o.con.warn(backupID, "volume %s could not be released: %v", volumeID, err)
+	}
+}
 
 func (o *restoreOptions) await(ctx context.Context, c restoreClient, backupID, volumeID string) (b client.Backup, v client.Volume, err error) {
 	err = o.wait.within(ctx, fmt.Sprintf("backup %s: restore to volume %s", backupID, volumeID), func(ctx context.Context) (err error) {

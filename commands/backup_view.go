@@ -57,7 +57,7 @@ type finder interface {
 
 // manageableLister can look into the store.
 type manageableLister interface {
-	ManageableBackups(ctx context.Context, container string) ([]client.Manageable, error)
+	ManageableBackups(ctx context.Context, o client.ManageableOpts) ([]client.Manageable, error)
 }
 
 // find resolves ref. When no row has it but the store does, the error says
@@ -71,7 +71,7 @@ func find(ctx context.Context, c finder, ref string) (client.Backup, error) {
 	if !ok {
 		return b, err
 	}
-	found, lookErr := store.ManageableBackups(ctx, "")
+	found, lookErr := store.ManageableBackups(ctx, client.ManageableOpts{})
 	if lookErr != nil {
 		return b, err // the target has no such extension, or its store is away
 	}

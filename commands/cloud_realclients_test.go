@@ -119,6 +119,7 @@ func newClientLab(t *testing.T, c *cloud) *clientLab {
 	hosts := [2][2]string{{"bak-posix", "solo@file"}, {"", ""}}
 	hosts[1] = lab.sides[1].hosts()
 	lab.sides[1].seed()
+	login := newLoginDesk(t, c)
 	var prepared sync.WaitGroup
 	for i, s := range lab.sides {
 		s.vars = map[string]string{"P": admins, "D": demos, "ABSENT": "11111111-2222-4333-8444-555555555555",
@@ -126,7 +127,7 @@ func newClientLab(t *testing.T, c *cloud) *clientLab {
 		s.env = map[string]map[string]string{}
 		for user, project := range map[string]string{"admin": admins, "demo": demos} {
 			s.env[user] = map[string]string{
-				"OS_AUTH_URL": c.vars["CLOUD_AUTH_URL"], "OS_USERNAME": user, "OS_PASSWORD": user, "OS_PROJECT_ID": project,
+				"OS_AUTH_URL": login, "OS_USERNAME": user, "OS_PASSWORD": user, "OS_PROJECT_ID": project,
 				"OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default", "OS_IDENTITY_API_VERSION": "3",
 				"OS_REGION_NAME": regions[i], "OS_VOLUME_API_VERSION": "3.70", "HOME": t.TempDir(), "PATH": os.Getenv("PATH"), "LANG": "C.UTF-8", "COLUMNS": "400",
 			}
@@ -289,8 +290,9 @@ func (lab *clientLab) typeLine(s *clientSide, line clientLine) clientEnd {
 	for i, w := range words {
 		words[i] = s.expand(w)
 	}
+	began := time.Now()
 	end := lab.runner.run(words, s.env[cmp.Or(line.user, "admin")])
-	s.t.Logf("%s at %s: %d\n%s%s", strings.Join(words, " "), s.base, end.code, end.out, end.err)
+	s.t.Logf("%s at %s: %d after %s\n%s%s", strings.Join(words, " "), s.base, end.code, time.Since(began).Round(time.Millisecond), end.out, end.err)
 	if name, column, ok := strings.Cut(line.keep, "="); ok && end.code == 0 {
 		s.vars[name] = propertyOf(end.out, column)
 		assert.NotEmpty(s.t, s.vars[name], "%s prints no %s:\n%s", line.typed, column, end.out)

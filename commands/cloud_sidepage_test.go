@@ -50,7 +50,7 @@ func sidePage(incidents []sideIncident, results [][clients]sideResult) []byte {
 			fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s | %.1f |\n", title, clientNames[client], len(r.codes), strings.Join(r.codes, " "), r.honest, state, r.total)
 		}
 	}
-	b.WriteString("\n## Whole processes\n\n`make bench` measures them when a cloud is up. Medians of ten rounds in turns, on 2 cores:\n\n" +
+	b.WriteString("\n## Whole processes\n\n`make bench-cloud` measures them when a cloud is up. Medians of ten rounds in turns, on 2 cores:\n\n" +
 		"| | cinder-go | cinder | openstack |\n| --- | --- | --- | --- |\n" +
 		"| `--version` | 8 ms | 664 ms (81 x) | 747 ms (91 x) |\n" +
 		"| `backup-list` | 462 ms | 1173 ms (2.5 x) | 1533 ms (3.3 x) |\n" +

@@ -56,6 +56,7 @@ Changes nothing.`,
 	}
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
+	o.out.addLong(fs)
 	fs.StringVar(&o.filter.Name, "name", "", "only the cluster of this `NAME`")
 	fs.StringVar(&o.filter.Binary, "binary", "", "only clusters of this `BINARY`, such as cinder-volume")
 	fs.StringVar(&isUp, "is-up", "", "only those that are up, `True` or False")

@@ -15,13 +15,21 @@ type console struct {
 	io         *iostreams.Streams
 	quiet      bool
 	jsonEvents bool
+	standalone bool               // the target is an engine in this process
 	renderer   *progress.Renderer // nil until the flags are known
 	audit      *auditLog          // nil for none
+	// enough says that the reader of the output has all that it wants, so that
+	// what fails from then on is no failure; nil for never.
+	enough func() bool
 }
 
 // Observe shows the progress of a long operation.
 func (c *console) Observe(e driverstate.Event) {
-	if c.renderer != nil {
+	switch {
+	case c.renderer == nil:
+	case e.Type == driverstate.EventError && c.enough != nil && c.enough():
+		c.clear()
+	default:
 		c.renderer.Observe(e)
 	}
 }
@@ -51,6 +59,9 @@ func (c *console) event(v any) {
 func (c *console) fail(err error) {
 	c.clear()
 	text, hint := message(err), hintFor(err)
+	if c.standalone {
+		hint = hintOfStore(err, hint)
+	}
 	if c.jsonEvents {
 		c.event(eventLine{Type: "error", Message: text, ExitCode: exitCode(err), Hint: hint})
 		return

@@ -22,8 +22,8 @@ type doctorOptions struct {
 	client func(context.Context) (doctorClient, error)
 	// store opens the store that is compared with the rows: nil without one.
 	store func(context.Context) (storeClient, func(context.Context) error, error)
-	// storeURL is how the commands of the way out name it.
-	storeURL   string
+	// stores is how the commands of the way out name it.
+	stores     storeList
 	standalone bool
 	target     string // the flags that name the target, for these commands
 
@@ -86,16 +86,15 @@ found nothing, but could not look everywhere.`,
 			case o.questions < 0:
 				return usagef("--chain-questions must not be negative")
 			}
-			if err := first(o.out.check(columns), o.parallel.check()); err != nil {
+			if err := first(o.out.check(columns), o.parallel.check(&f.g, doctorCalls)); err != nil {
 				return err
 			}
-			o.storeURL, o.standalone, o.target = f.g.store, f.g.standalone, targetFlags(cmd.Flags(), f.g.standalone)
+			o.stores, o.standalone, o.target = f.g.stores, f.g.standalone, targetFlags(cmd.Flags(), f.g.standalone)
 			return run(cmd.Context(), o)
 		},
 	}
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
-	fs.IntVar(&o.parallel.n, "parallel", doctorCalls, "at most `N` reads at once")
 	fs.DurationVar(&o.stuckAfter, "stuck-after", 15*time.Minute, "call work stuck when nothing was written for this long and its host is up")
 	fs.IntVar(&o.questions, "chain-questions", 500, "ask about what stands on at most `N` backups")
 	return cmd
@@ -132,15 +131,23 @@ func targetFlags(fs *pflag.FlagSet, standalone bool) string {
 		"os-project-name", "os-project-id", "os-project-domain-name", "os-project-domain-id", "os-system-scope", "os-region-name", "os-interface",
 		"os-cacert", "os-cert", "os-key"}
 	if standalone {
-		names = []string{"store", "state-dir"}
+		names = []string{"store", "config-file", "config-dir", "state-dir"}
 	}
 	var out strings.Builder
 	if standalone && fs.Changed("standalone") {
 		out.WriteString(" --standalone")
 	}
 	for _, name := range names {
-		if fs.Changed(name) {
-			out.WriteString(" --" + name + " " + shellWord(fs.Lookup(name).Value.String()))
+		if !fs.Changed(name) {
+			continue
+		}
+		value := fs.Lookup(name).Value
+		words := []string{value.String()}
+		if list, several := value.(pflag.SliceValue); several {
+			words = list.GetSlice()
+		}
+		for _, word := range words {
+			out.WriteString(" --" + name + " " + shellWord(word))
 		}
 	}
 	return out.String()
@@ -156,8 +163,8 @@ func (o *doctorOptions) aim(list []finding) []finding {
 			}
 			target := o.target
 			// Beside a cloud, the data is then proven before a row is called good.
-			if o.storeURL != "" && !o.standalone && strings.HasPrefix(rest, "backup-reset-state --state available") {
-				target += " --store " + shellWord(o.storeURL)
+			if !o.stores.none() && !o.standalone && strings.HasPrefix(rest, "backup-reset-state --state available") {
+				target += " " + o.stores.flags()
 			}
 			list[i].next[j].command = "cinder-go" + target + " " + rest
 		}

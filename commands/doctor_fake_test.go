@@ -160,7 +160,7 @@ func (w *ward) ListMessages(context.Context, client.MessageListOpts) ([]client.M
 	return w.messages, w.err["messages"]
 }
 
-func (w *ward) ManageableBackups(context.Context, string) ([]client.Manageable, error) {
+func (w *ward) ManageableBackups(context.Context, client.ManageableOpts) ([]client.Manageable, error) {
 	return w.store, w.err["store"]
 }
 
@@ -176,7 +176,7 @@ func (w *ward) see() (*doctorOptions, *bench) {
 
 // withStore makes the doctor compare with the ward's store.
 func (w *ward) withStore(o *doctorOptions) {
-	o.storeURL = "posix:///srv/backup"
+	o.stores = storeList{urls: []string{"posix:///srv/backup"}}
 	o.store = func(context.Context) (storeClient, func(context.Context) error, error) {
 		return w, func(context.Context) error { return nil }, nil
 	}

@@ -20,7 +20,7 @@ type storeClient interface {
 // shelf is what the store holds, beside what the rows say of it.
 type shelf struct {
 	s     *sight
-	url   string
+	at    storeList
 	found map[string]client.Manageable // by backup id
 	// mine are the rows of the store's driver, nil when they cannot be told;
 	// there are those whose data was found, by host.
@@ -45,15 +45,15 @@ func (o *doctorOptions) openShelf(ctx context.Context, c doctorClient, s *sight)
 	if err != nil || store == nil {
 		return nil, err
 	}
-	list, err := store.ManageableBackups(ctx, "")
+	list, err := store.ManageableBackups(ctx, client.ManageableOpts{})
 	if err = errors.Join(err, end(ctx)); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		s.missed("the store "+o.storeURL, err)
+		s.missed("the store "+o.stores.String(), err)
 		return nil, nil
 	}
-	sh := &shelf{s: s, url: o.storeURL, found: map[string]client.Manageable{}, there: map[string]int{}}
+	sh := &shelf{s: s, at: o.stores, found: map[string]client.Manageable{}, there: map[string]int{}}
 	for _, m := range list {
 		sh.found[m.ID] = m
 	}
@@ -80,7 +80,7 @@ func (o *doctorOptions) openShelf(ctx context.Context, c doctorClient, s *sight)
 func (sh *shelf) own(ctx context.Context, c doctorClient, after []client.Backup, standalone bool) error {
 	mine := map[string]bool{}
 	if !standalone {
-		for _, part := range driverParts(sh.url) {
+		for _, part := range driverParts(sh.at) {
 			list, err := c.BackupsWhere(ctx, map[string]string{"service~": part})
 			if err != nil {
 				return err
@@ -105,14 +105,20 @@ func (sh *shelf) own(ctx context.Context, c doctorClient, after []client.Backup,
 }
 
 // driverParts are what the service column of a row contains when its driver
-// may have written to the store of this URL. An exported directory is a plain
-// one to who looks at it.
-func driverParts(url string) []string {
-	scheme, _, _ := strings.Cut(url, "://")
-	if scheme == "posix" || scheme == "nfs" {
-		return []string{".posix", ".nfs", ".glusterfs"}
+// may have written to one of the stores. An exported directory is a plain one
+// to who looks at it.
+func driverParts(stores storeList) []string {
+	var parts []string
+	for _, s := range stores.parse() {
+		scheme, _, _ := strings.Cut(s.URL, "://")
+		if scheme == "posix" || scheme == "nfs" {
+			parts = append(parts, ".posix", ".nfs", ".glusterfs")
+		} else {
+			parts = append(parts, "."+scheme)
+		}
 	}
-	return []string{"." + scheme}
+	slices.Sort(parts)
+	return slices.Compact(parts)
 }
 
 func (sh *shelf) findings() []finding {
@@ -128,7 +134,7 @@ func (sh *shelf) findings() []finding {
 	}
 	available := slices.ContainsFunc(sh.mine, func(b client.Backup) bool { return b.Status == driverstate.StatusAvailable })
 	if available && here == 0 {
-		return append(out, finding{severity: high, cause: "store-is-another", kind: "store", id: sh.url,
+		return append(out, finding{severity: high, cause: "store-is-another", kind: "store", id: sh.at.String(),
 			reason: "No row of this driver has its data in this store: it is another store than that of the cloud, or its data is lost.",
 			detail: plural(len(sh.mine), "row") + " looked for.", next: []step{sh.engine("backup-manageable-list")}})
 	}
@@ -146,7 +152,7 @@ func (sh *shelf) engine(verb string, ids ...string) step {
 	for i, id := range ids {
 		quoted[i] = shellWord(id)
 	}
-	return step{"cinder-go --standalone --store " + shellWord(sh.url) + " " + verb, quoted}
+	return step{"cinder-go --standalone " + sh.at.flags() + " " + verb, quoted}
 }
 
 // recovered is the directory of the records on their way from the engine to

@@ -200,7 +200,7 @@ func TestAnInterruptedLookSaysNothing(t *testing.T) {
 func TestTheCommandsGoToTheTargetThatWasLookedAt(t *testing.T) {
 	o, err := parse(t, newDoctor, nil, "doctor", "--os-cloud", "prod east", "--os-password", "secret", "--store", "posix:///srv")
 	require.NoError(t, err)
-	list := o.aim([]finding{{next: []step{verb("backup-delete --yes", "b"), {command: "systemctl start cinder-backup"}, (&shelf{url: o.storeURL}).engine("backup-verify", "b")}}})
+	list := o.aim([]finding{{next: []step{verb("backup-delete --yes", "b"), {command: "systemctl start cinder-backup"}, (&shelf{at: o.stores}).engine("backup-verify", "b")}}})
 	assert.Equal(t, []string{"cinder-go --os-cloud 'prod east' backup-delete --yes b", "systemctl start cinder-backup",
 		"cinder-go --standalone --store posix:///srv backup-verify b"}, commandsOf(list[0].next))
 
@@ -231,7 +231,7 @@ func TestAnEngineBesideACloudLeavesNothingBehind(t *testing.T) {
 	f := factoryOf(t, nil, "--store", "posix://"+store, "--os-endpoint", "http://127.0.0.1:1/v3", "version")
 	c, end, err := f.openStore(t.Context())
 	require.NoError(t, err)
-	found, err := c.ManageableBackups(t.Context(), "")
+	found, err := c.ManageableBackups(t.Context(), client.ManageableOpts{})
 	require.NoError(t, err)
 	assert.Empty(t, found)
 	state, err := filepath.Glob(filepath.Join(tmp, "cinder-go-store-*"))

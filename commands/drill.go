@@ -55,7 +55,10 @@ Exit 0: every check held. Exit 1: one did not.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("store") {
-				o.store = f.g.store
+				if len(f.g.stores.urls) > 1 {
+					return usagef("a drill is on one store: say --store once")
+				}
+				o.store = f.g.stores.parse()[0].URL
 			}
 			return run(cmd.Context(), o)
 		},

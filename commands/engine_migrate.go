@@ -36,7 +36,9 @@ as before, and the same command can be given again.
 
 The engine on the state directory must be stopped. The state directory is only
 read. Neither the store nor the files of volumes are touched: the database is
-all that moves.`,
+all that moves.
+
+Exit 9: rows hold texts that PostgreSQL cannot keep; all of them are named.`,
 		Example: `  cinder-go engine-migrate --from /var/lib/cinder-go --to postgres://cinder@db.example.org/cinder`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,6 +69,10 @@ func runEngineMigrate(ctx context.Context, o *engineMigrateOptions) error {
 	if errors.Is(err, driverstate.ErrInvalidInput) {
 		return &usageError{err}
 	}
+	dir := shellQuote(filepath.Clean(o.from))
+	if errors.Is(err, driverstate.ErrCorrupt) {
+		return withHint(err, "rename or delete what is named with the engine on the old rows: cinder-go serve --state-dir "+dir+" --store URL")
+	}
 	if err != nil {
 		return err
 	}
@@ -77,7 +83,6 @@ func runEngineMigrate(ctx context.Context, o *engineMigrateOptions) error {
 	if err := o.print(v); err != nil {
 		return err
 	}
-	dir := shellQuote(filepath.Clean(o.from))
 	o.con.note("every row was read back as it was written; nothing in %s was changed", dir)
 	o.con.note("next: keep an engine from going on with the old rows: mkdir %s/before-postgres && mv %s/cinder-go.db* %s/before-postgres/", dir, dir, dir)
 	o.con.note("then: cinder-go serve --state-dir %s --db URL --store URL", dir)

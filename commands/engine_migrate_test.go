@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,6 +25,22 @@ func TestTheEngineMovesToPostgreSQL(t *testing.T) {
 	}
 	run(0, nil, append(on, "backup-manage", "--yes", drillstore.Full)...)
 	before, _ := run(0, nil, append(on, "backup-list", "-f", "json")...)
+
+	raw, err := sql.Open("sqlite", filepath.Join(state, "cinder-go.db"))
+	require.NoError(t, err)
+	defer raw.Close()
+	var name sql.NullString
+	require.NoError(t, raw.QueryRow("SELECT display_name FROM backups").Scan(&name))
+	_, err = raw.Exec("UPDATE backups SET display_name = 'a' || char(0)")
+	require.NoError(t, err)
+	_, errOut := run(9, nil, "engine-migrate", "--from", state, "--to", at)
+	assert.Contains(t, errOut, "backups "+drillstore.Full+": display_name holds U+0000")
+	assert.Contains(t, errOut, "hint: rename or delete what is named with the engine on the old rows: cinder-go serve --state-dir "+state)
+	assert.NotContains(t, errOut, "SQLSTATE")
+	assert.NotContains(t, errOut, "usage:")
+	_, err = raw.Exec("UPDATE backups SET display_name = ?", name)
+	require.NoError(t, err)
+	require.NoError(t, raw.Close())
 
 	out, errOut := run(0, nil, "engine-migrate", "--from", state, "--to", at, "-f", "csv", "-c", "table", "-c", "rows")
 	assert.Contains(t, out, "backups,1\n")

@@ -3,8 +3,6 @@ package commands
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -61,7 +59,7 @@ func (f *Factory) prepare(cmd *cobra.Command, _ []string) error {
 	if err := f.g.complete(cmd.Flags(), f.env); err != nil {
 		return err
 	}
-	f.con.quiet, f.con.jsonEvents = f.g.quiet, f.g.jsonEvents
+	f.con.quiet, f.con.jsonEvents, f.con.standalone = f.g.quiet, f.g.jsonEvents, f.g.standalone
 	f.con.io.SetColor(f.g.colorMode, f.env)
 	mode := progress.ModePlain
 	switch {
@@ -72,7 +70,10 @@ func (f *Factory) prepare(cmd *cobra.Command, _ []string) error {
 	}
 	f.con.renderer = progress.New(f.con.io, mode, f.now)
 	f.con.audit = f.newAuditLog(cmd.Name())
-	return nil
+	if err := f.readConfig(cmd.Name()); err != nil {
+		return err
+	}
+	return f.g.checkTuning(cmd)
 }
 
 // newAuditLog is the log of what verb writes; nil when there is none.
@@ -141,11 +142,11 @@ func (f *Factory) Client(ctx context.Context) (*client.Client, error) {
 // identified knows who it is, and for which endpoint.
 type identified interface{ Identity() client.Identity }
 
-// target names what is changed: an endpoint, or the store of an engine in this
+// target names what is changed: an endpoint, or the stores of an engine in this
 // process.
 func (f *Factory) target(c identified) string {
 	if f.g.standalone {
-		return f.g.store
+		return f.g.stores.String()
 	}
 	return c.Identity().Endpoint
 }
@@ -173,7 +174,7 @@ func (f *Factory) startEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg.Stdout = f.con.io.Out
+	cfg.Stdout, cfg.Stdin, cfg.Devices = f.con.io.Out, f.con.io.In, true
 	f.engine, err = engine.Start(ctx, cfg)
 	if errors.Is(err, driverstate.ErrInvalidInput) {
 		return &usageError{err}
@@ -183,8 +184,8 @@ func (f *Factory) startEngine(ctx context.Context) error {
 
 // engineConfig is what the global flags say of the engine.
 func (f *Factory) engineConfig() (engine.Config, error) {
-	if f.g.store == "" {
-		return engine.Config{}, usagef("the engine needs --store URL, such as --store posix:///var/lib/cinder/backup")
+	if f.g.stores.none() {
+		return engine.Config{}, usagef("the engine needs a store: --config-file /etc/cinder/cinder.conf on a backup host, or --store URL, such as --store posix:///var/lib/cinder/backup")
 	}
 	dir := f.g.stateDir
 	if dir == "" {
@@ -192,8 +193,7 @@ func (f *Factory) engineConfig() (engine.Config, error) {
 		if err != nil {
 			return engine.Config{}, err
 		}
-		sum := sha256.Sum256([]byte(f.g.store))
-		dir = filepath.Join(home, "cinder-go", hex.EncodeToString(sum[:])[:16])
+		dir = filepath.Join(home, "cinder-go", f.g.stores.directory())
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -203,11 +203,16 @@ func (f *Factory) engineConfig() (engine.Config, error) {
 	if kill != "" {
 		f.con.warn("", "%s is set: this process will kill itself at fault point %q", fault.Env, kill)
 	}
-	return engine.Config{
+	cfg := engine.Config{
 		Fault:    kill,
-		StateDir: dir, DatabaseURL: f.g.database, StoreURL: f.g.store, StoreReadOnly: f.g.readOnly,
-		Observer: f.con, Logger: f.logger(), Now: f.now,
-	}, nil
+		StateDir: dir, DatabaseURL: f.g.database, Stores: f.g.stores.parse(), StoreReadOnly: f.g.readOnly,
+		Env: f.env, Observer: f.con, Logger: f.logger(), Now: f.now,
+	}
+	f.g.tune.apply(&cfg)
+	if files := f.g.stores.files; files != nil {
+		err = files.read.ApplyZone(&cfg)
+	}
+	return cfg, err
 }
 
 // stateHome is the XDG state directory.
@@ -249,7 +254,7 @@ func (f *Factory) close(ctx context.Context) error {
 
 // printer is how the data of a verb is written.
 func (f *Factory) printer(o *outputFlags) output.Printer {
-	p := output.Printer{Format: o.format, Columns: o.columns, Out: f.con.io.Out}
+	p := output.Printer{Format: o.format, Columns: o.columns, Long: o.long, Out: f.con.io.Out}
 	if f.con.io.OutTTY {
 		p.Width = f.con.io.OutWidth()
 	}

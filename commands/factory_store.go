@@ -11,7 +11,7 @@ import (
 // --store. With --standalone it is the client of the target itself.
 func (f *Factory) openStore(ctx context.Context) (storeClient, func(context.Context) error, error) {
 	none := func(context.Context) error { return nil }
-	if f.g.store == "" {
+	if f.g.stores.none() {
 		return nil, none, nil
 	}
 	if f.g.standalone {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -129,14 +130,41 @@ func (f *fake) ImportRecord(_ context.Context, r client.Record) (client.Imported
 	return client.Imported{ID: decoded.Backup.ID}, f.call("import %s", decoded.Backup.ID)
 }
 
-func (f *fake) ManageableBackups(_ context.Context, container string) ([]client.Manageable, error) {
-	return f.store, f.call("manageable %s", container)
+func (f *fake) ManageableBackups(_ context.Context, o client.ManageableOpts) ([]client.Manageable, error) {
+	return f.store, f.call("manageable %s", strings.TrimSpace(o.Host+" "+strings.Join(o.Containers, " ")))
+}
+
+func (f *fake) EachManageable(ctx context.Context, o client.ManageableOpts, use func(client.Manageable) error) error {
+	found, err := f.ManageableBackups(ctx, o)
+	for _, m := range found {
+		if err == nil {
+			err = use(m)
+		}
+	}
+	return err
 }
 
 func (f *fake) ManageBackup(_ context.Context, o client.ManageOpts) (client.Backup, error) {
 	return client.Backup{ID: o.ID, Status: driverstate.StatusAvailable},
 		f.call("manage %s orphaned=%t damaged=%t", o.ID, o.AllowOrphaned, o.AllowDamaged)
 }
+
+func (f *fake) VerifyAll(_ context.Context, o client.VerifyOpts) (client.Verification, error) {
+	ids := o.BackupIDs
+	if o.All {
+		ids = slices.Sorted(maps.Keys(f.backups))
+	}
+	var out client.Verification
+	for _, id := range ids {
+		v := f.found[id]
+		out.Results = append(out.Results, client.Verified{BackupID: id, Condition: v.Condition, Reason: v.Reason, Problems: v.Problems,
+			Method: v.Method, BytesRead: v.BytesRead, Skipped: v.ID == skippedLook})
+	}
+	return out, f.call("verify-all %s %s %s %s", strings.Join(ids, ","), o.Depth, o.Subset, o.NotSince.Format(time.DateOnly))
+}
+
+// skippedLook is the id of what a fake finds proven lately.
+const skippedLook = "skipped"
 
 func (f *fake) Verify(_ context.Context, id string, d driverstate.Depth) (client.Verification, error) {
 	return f.found[id], f.call("verify %s %s", id, d)
@@ -157,6 +185,10 @@ func (f *fake) ManageVolume(_ context.Context, o client.ManageVolumeOpts) (clien
 
 func (f *fake) DeleteVolume(_ context.Context, id string) error {
 	return f.call("delete-volume %s", id)
+}
+
+func (f *fake) ForceDeleteVolume(_ context.Context, id string) error {
+	return f.call("force-delete-volume %s", id)
 }
 
 func (f *fake) CleanupWorkers(_ context.Context, o client.CleanupOpts) (client.Cleanup, error) {
@@ -193,12 +225,14 @@ type bench struct {
 	con      *console
 	out, err *bytes.Buffer
 	print    func(output.View) error
+	stream   func([]output.Column, output.Rows) error
 }
 
 func newBench() *bench {
 	s, out, errOut := iostreams.Buffers(strings.NewReader(""))
 	b := &bench{con: &console{io: s}, out: out, err: errOut}
-	b.print = output.Printer{Format: output.Value, Out: out}.Print
+	p := output.Printer{Format: output.Value, Out: out}
+	b.print, b.stream = p.Print, p.Stream
 	return b
 }
 

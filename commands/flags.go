@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,12 +20,18 @@ import (
 type outputFlags struct {
 	formatName string
 	columns    []string
+	long       bool
 	format     output.Format
 }
 
 func (o *outputFlags) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.formatName, "format", "f", string(output.Table), "`FORMAT` of the output: "+strings.Join(output.Formats, ", "))
 	fs.StringArrayVarP(&o.columns, "column", "c", nil, "only this `COLUMN`, by key or heading; may be repeated")
+}
+
+// addLong is for verbs whose tables have more columns than fit beside each other.
+func (o *outputFlags) addLong(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.long, "long", false, "every column in the table, as the other formats have them anyway")
 }
 
 // check refuses a format or a column that does not exist, before anything is
@@ -34,6 +42,9 @@ func (o *outputFlags) check(columns []output.Column) error {
 		return &usageError{err}
 	}
 	o.format = format
+	if o.long && len(o.columns) > 0 {
+		return usagef("--long and --column exclude each other")
+	}
 	if err := (output.Printer{Columns: o.columns}).Check(columns); err != nil {
 		return &usageError{err}
 	}
@@ -130,4 +141,25 @@ func noArgs(_ *cobra.Command, args []string) error {
 		return usagef("there is nothing to do with %q here", args[0])
 	}
 	return nil
+}
+
+// parseBytes reads a number of bytes with K, M, G or T behind it, each 1024 of
+// the one before, also written KiB and so on; 0 for an empty text.
+func parseBytes(flag, text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	shift := 0
+	if n := len(text) - len("iB"); n > 1 && strings.EqualFold(text[n:], "iB") {
+		text = text[:n]
+	}
+	if i := strings.IndexByte("KMGT", strings.ToUpper(text)[len(text)-1]); i >= 0 {
+		shift = 10 * (i + 1)
+		text = text[:len(text)-1]
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
+		return 0, usagef("%s is a number of bytes, such as 500K, 20M or 4G", flag)
+	}
+	return n << shift, nil
 }

@@ -41,6 +41,9 @@ func TestWrongUsageIsExitTwoBeforeAnythingIsCalled(t *testing.T) {
 		text string
 	}{
 		{"no verb", []string{"frobnicate"}, `no verb "frobnicate"`},
+		{"a verb misspelt", []string{"backup-shwo", "x"}, `no verb "backup-shwo"; there is backup-show`},
+		{"a verb cut short", []string{"backup-rest", "x"}, "backup-restore"},
+		{"long with columns", []string{"service-list", "--long", "-c", "host"}, "exclude each other"},
 		{"unknown flag", []string{"backup-list", "--frob"}, "unknown flag"},
 		{"argument to a verb without", []string{"backup-list", "x"}, ""},
 		{"no backup", []string{"backup-show"}, "say which backup"},
@@ -52,20 +55,30 @@ func TestWrongUsageIsExitTwoBeforeAnythingIsCalled(t *testing.T) {
 		{"all and some", []string{"backup-verify", "--all", "x"}, "exclude each other"},
 		{"neither all nor some", []string{"backup-manage"}, "or --all"},
 		{"depth", []string{"backup-verify", "x", "--depth", "deep"}, "neither structure nor data"},
+		{"subset", []string{"backup-verify", "x", "--subset", "half"}, "neither a group such as 2/7"},
+		{"subset of no data", []string{"backup-verify", "x", "--subset", "5%", "--depth", "structure"}, "--depth structure reads none"},
+		{"since", []string{"backup-verify", "x", "--not-verified-since", "ever"}, "is no age"},
 		{"import of one word", []string{"backup-import", "x"}, "BACKUP_SERVICE"},
 		{"import of both kinds", []string{"backup-import", "a", "b", "--from", "x"}, "BACKUP_SERVICE"},
 		{"two targets", []string{"backup-restore", "x", "--to", "a", "--volume", "b"}, "exclude each other"},
 		{"two backups to one target", []string{"backup-restore", "x", "y", "--to", "a"}, "one target takes one backup"},
 		{"overwrite of nothing", []string{"backup-restore", "x", "--overwrite"}, "belongs to --to"},
+		{"a part to a cloud", []string{"backup-restore", "x", "--volume", "v", "--offset", "1K"}, "belong to --to"},
+		{"a part of no size", []string{"backup-restore", "x", "--to", "a", "--length", "4 KB"}, "--length is a number of bytes"},
+		{"bytes of a backup over the API", []string{"backup-cat", "x", "--os-endpoint", "http://h"}, "needs --standalone"},
+		{"a disk over the API", []string{"backup-nbd", "x", "--os-endpoint", "http://h"}, "needs --standalone"},
+		{"a disk for everyone", []string{"backup-nbd", "x", "--standalone", "--listen", "0.0.0.0:10809"}, "--allow-remote if that is meant"},
+		{"a disk at no port", []string{"backup-nbd", "x", "--standalone", "--listen", "127.0.0.1"}, "not HOST:PORT"},
+		{"a disk at two places", []string{"backup-nbd", "x", "--standalone", "--listen", "127.0.0.1:1", "--socket", "s"}, "excludes --listen"},
 		{"bytes over the API", []string{"backup-restore", "x", "--to", "-", "--os-endpoint", "http://h"}, "needs --standalone"},
 		{"restore to nowhere", []string{"backup-restore", "x", "--standalone"}, "say where to"},
 		{"no-wait in process", []string{"backup-force-delete", "x", "--standalone", "--no-wait"}, "--no-wait needs a server"},
 		{"two kinds of target", []string{"backup-list", "--standalone", "--os-cloud", "x"}, "exclude each other"},
 		{"quiet events", []string{"backup-list", "--quiet", "--json-events"}, "exclude each other"},
 		{"colour", []string{"backup-list", "--color", "pink"}, `"pink" is none of`},
-		{"standalone without a store", []string{"backup-list", "--standalone"}, "needs --store"},
+		{"standalone without a store", []string{"backup-list", "--standalone"}, "the engine needs a store: --config-file"},
 		{"store of no kind", []string{"backup-list", "--standalone", "--store", "ftp://x"}, ""},
-		{"cleanup of backups", []string{"workers-cleanup", "--binary", "cinder-backup"}, "the API takes no other"},
+		{"cleanup of nobody", []string{"workers-cleanup", "--binary", "cinder-api"}, "none of cinder-volume, cinder-scheduler and"},
 		{"cleanup type", []string{"work-cleanup", "--resource-type", "group"}, "none of Volume, Snapshot and Backup"},
 		{"cleanup truth", []string{"workers-cleanup", "--is-up", "perhaps"}, "neither True nor False"},
 		{"a migration from nowhere", []string{"engine-migrate", "--to", "postgres://h/db"}, "--from DIR"},
@@ -147,7 +160,7 @@ func TestAFlagBeatsTheEnvironment(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := factoryOf(t, env, append([]string{"version"}, c.args...)...)
 			assert.Equal(t, c.standalone, f.g.standalone)
-			assert.Equal(t, c.store, f.g.store)
+			assert.Equal(t, []string{c.store}, f.g.stores.urls)
 			assert.Equal(t, c.cloud, f.g.cloud.Cloud)
 		})
 	}

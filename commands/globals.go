@@ -13,10 +13,13 @@ import (
 // globalFlags are the flags of every verb. A flag beats the environment.
 type globalFlags struct {
 	standalone bool
-	store      string
+	stores     storeList
+	files      configFiles
 	stateDir   string
 	database   string
 	readOnly   bool
+
+	tune tuning
 
 	cloud         clouds.Options
 	endpoint      string // may be without Keystone
@@ -34,10 +37,11 @@ type globalFlags struct {
 }
 
 func (g *globalFlags) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&g.standalone, "standalone", false, "run the engine in this process, on --store, instead of calling a cloud (env CINDER_GO_STANDALONE)")
+	fs.BoolVar(&g.standalone, "standalone", false, "run the engine in this process, on --store or --config-file, instead of calling a cloud (env CINDER_GO_STANDALONE)")
 	for _, s := range g.engineSettings() {
 		s.addFlags(fs)
 	}
+	g.files.addFlags(fs)
 	fs.BoolVar(&g.readOnly, "read-only", false, "the engine refuses every write to the store (env CINDER_GO_READ_ONLY)")
 	for _, s := range g.cloudSettings() {
 		s.addFlags(fs)
@@ -100,6 +104,9 @@ func (g *globalFlags) complete(fs *pflag.FlagSet, env lookup) error {
 			s.fromEnv(env)
 		}
 	}
+	if err := g.tune.complete(); err != nil {
+		return err
+	}
 	g.completeCloud(fs, env)
-	return nil
+	return g.completeFiles(fs, env)
 }

@@ -50,6 +50,7 @@ func hintFor(err error) string {
 		hint string
 	}{
 		{errNeedsYes, "look first with --dry-run, then say --yes"},
+		{client.ErrEngineOnly, "straight on the backup store: the same with --standalone --store URL, or on a backup host with --standalone --config-file /etc/cinder/cinder.conf"},
 		{driverstate.ErrNotApplied, "cinder-go backup-show " + backupOf(err) + " shows the status and the reason"},
 		{driverstate.ErrHasDependents, "delete the incremental backups that stand on it first: cinder-go backup-list"},
 		{driverstate.ErrServiceDown, "cinder-go service-list shows which services are up"},
@@ -66,13 +67,18 @@ func hintFor(err error) string {
 	return ""
 }
 
-// hintOr is the hint of the verb for an error that says the target cannot do
-// it, and the general hint for any other.
-func hintOr(err error, verb string) string {
-	if errors.Is(err, driverstate.ErrNotFound) || errors.Is(err, driverstate.ErrNotSupported) {
-		return verb
+// hintOfStore is the hint for an error of an engine in this process, which has
+// no cloud to be without and no roles: there the store is what does not work.
+func hintOfStore(err error, hint string) string {
+	if hinted := (*hintedError)(nil); errors.As(err, &hinted) {
+		return hint
 	}
-	return hintFor(err)
+	for _, kind := range []error{driverstate.ErrUnavailable, driverstate.ErrServiceDown, driverstate.ErrForbidden} {
+		if errors.Is(err, kind) {
+			return "cinder-go driver-check --standalone, with the same store, shows step by step why"
+		}
+	}
+	return hint
 }
 
 // backupOf is the id of the backup that err is about, or a word in its place.

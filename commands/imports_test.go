@@ -23,7 +23,7 @@ const module = "github.com/cinder-go/cinder-go"
 // name that ends in /... allows everything below it. Packages of this module
 // are named from its root.
 var mayImport = map[string][]string{
-	"cmd/cinder-go": {"commands", "commands/iostreams"},
+	"cmd/cinder-go": {"commands", "commands/iostreams", "driverstate/cores"},
 	"cmd/gen-docs":  {"commands", "commands/iostreams", cobraPkg + "/..."},
 
 	"commands": {"client", "client/clouds", "client/inproc", "driverstate", "driverstate/api", "driverstate/identity", "driverstate/engine", "driverstate/fault", "driverstate/notify", "commands/...",
@@ -51,17 +51,33 @@ var mayImport = map[string][]string{
 		"github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."},
 	"driverstate/db/postgres": {"driverstate", "driverstate/db", "driverstate/db/rows", "driverstate/db/riverjobs",
 		"github.com/riverqueue/river/...", "github.com/pressly/goose/v3/...", "github.com/jackc/pgx/v5/..."},
-	"driverstate/metrics":       {"driverstate", "github.com/prometheus/client_golang/..."},
-	"driverstate/notify":        {"driverstate/trace", uuidPkg, "github.com/rabbitmq/amqp091-go"},
-	"driverstate/fault":         {},
-	"driverstate/fault/wrap":    {"driverstate", "driverstate/db", "driverstate/fault", "driverstate/manager", "driverstate/objectstore"},
-	"driverstate/identity":      {"driverstate", "driverstate/api", gophercloudPkg, "golang.org/x/sync/singleflight"},
-	"driverstate/objectstore":   {"golang.org/x/sys/..."},
-	"driverstate/chunked":       {"driverstate", "driverstate/objectstore", "github.com/klauspost/compress/...", "github.com/dsnet/compress/...", "golang.org/x/sync/..."},
-	"driverstate/drivers/posix": {"driverstate", "driverstate/objectstore", "driverstate/chunked", "driverstate/fault", "golang.org/x/sys/..."},
-	"driverstate/drivers":       {"driverstate", "driverstate/objectstore", "driverstate/chunked", "driverstate/drivers/..."},
-	"driverstate/volume":        {"driverstate", "golang.org/x/sys/..."},
-	"driverstate/engine":        {"driverstate/..."},
+	"driverstate/metrics":           {"driverstate", "github.com/prometheus/client_golang/..."},
+	"driverstate/notify":            {"driverstate/trace", uuidPkg, "github.com/rabbitmq/amqp091-go"},
+	"driverstate/fault":             {},
+	"driverstate/fault/wrap":        {"driverstate", "driverstate/db", "driverstate/fault", "driverstate/manager", "driverstate/objectstore"},
+	"driverstate/identity":          {"driverstate", "driverstate/api", gophercloudPkg, "golang.org/x/sync/singleflight"},
+	"driverstate/objectstore":       {"golang.org/x/time/rate"},
+	"driverstate/oslo":              {"driverstate"},
+	"driverstate/cores":             {},
+	"driverstate/bunzip":            {"driverstate/cores"},
+	"driverstate/inflate":           {},
+	"driverstate/chunked":           {"driverstate", "driverstate/objectstore", "driverstate/oslo", "driverstate/cores", "driverstate/bunzip", "driverstate/inflate", "github.com/klauspost/compress/...", "github.com/dsnet/compress/...", "golang.org/x/sync/..."},
+	"driverstate/drivers/posix":     {"driverstate", "driverstate/objectstore", "driverstate/oslo", "driverstate/chunked", "driverstate/fault", "golang.org/x/sys/...", "golang.org/x/sync/..."},
+	"driverstate/drivers/remotefs":  {"driverstate", "driverstate/chunked", "driverstate/drivers/posix", "golang.org/x/sys/..."},
+	"driverstate/drivers/nfs":       {"driverstate", "driverstate/oslo", "driverstate/drivers/posix", "driverstate/drivers/remotefs"},
+	"driverstate/drivers/glusterfs": {"driverstate", "driverstate/oslo", "driverstate/drivers/posix", "driverstate/drivers/remotefs"},
+	"driverstate/drivers/gcs": {"driverstate", "driverstate/objectstore", "driverstate/oslo", "driverstate/chunked", "driverstate/drivers/server", "golang.org/x/oauth2/...",
+		"google.golang.org/api/googleapi", "google.golang.org/api/option", "google.golang.org/api/storage/v1"},
+	"driverstate/drivers/s3":     {"driverstate", "driverstate/objectstore", "driverstate/oslo", "driverstate/chunked", "driverstate/drivers/server", "github.com/minio/minio-go/v7/..."},
+	"driverstate/drivers/swift":  {"driverstate", "driverstate/objectstore", "driverstate/oslo", "driverstate/chunked", "driverstate/drivers/server", "github.com/ncw/swift/v2", gophercloudPkg + "/..."},
+	"driverstate/drivers/server": {"driverstate"},
+	"driverstate/nbd":            {"driverstate", "golang.org/x/sync/..."},
+	"driverstate/tape":           {"driverstate", "driverstate/objectstore", "driverstate/oslo", "driverstate/chunked", "golang.org/x/sys/..."},
+	"driverstate/ship":           {"driverstate", "driverstate/cores", "driverstate/objectstore", "driverstate/chunked", "golang.org/x/sync/..."},
+	"driverstate/drivers/ceph":   {"driverstate", "driverstate/objectstore", "driverstate/oslo", "driverstate/chunked", "golang.org/x/sync/..."},
+	"driverstate/drivers":        {"driverstate", "driverstate/tape", "driverstate/objectstore", "driverstate/oslo", "driverstate/chunked", "driverstate/drivers/..."},
+	"driverstate/volume":         {"driverstate", "golang.org/x/sys/..."},
+	"driverstate/engine":         {"driverstate/..."},
 
 	"testdata/drillstore": {"github.com/klauspost/compress/zstd"},
 }
@@ -76,13 +92,13 @@ const (
 )
 
 // testOnly are packages that no program may contain.
-var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectstore/storetest", "driverstate/db/dbtest", "driverstate/engine/crash",
+var testOnly = []string{"driverstate/drivers/drivertest", "driverstate/objectstore/storetest", "driverstate/objectstore/wirefault", "driverstate/db/dbtest", "driverstate/engine/crash",
 	"driverstate/db/postgres/pgtest", "testdata/corpus"}
 
 // onlyIn holds rules that are narrower than a package: who of commands may
 // import what.
 var onlyIn = map[string][]string{
-	module + "/driverstate/engine":   {"factory.go", "serve.go", "serve_options.go", "engine_migrate.go"},
+	module + "/driverstate/engine":   {"factory.go", "stores.go", "config_files.go", "serve.go", "serve_options.go", "engine_migrate.go"},
 	module + "/testdata/drillstore":  {"drill.go", "drill_steps.go", "drill_repair.go"},
 	module + "/driverstate/api":      {"serve_auth.go"},
 	module + "/driverstate/notify":   {"serve_notify.go"},

@@ -30,7 +30,7 @@ func ExitCodes() []ExitCode {
 		{0, "done, or nothing to change", nil},
 		{1, "any failure not named here", nil},
 		{2, "wrong usage, or a confirmation is needed (--yes)", []error{errUsage, errNeedsYes}},
-		{3, "some done, some failed", []error{errPartial}},
+		{3, "some done, some failed; restored in part", []error{errPartial, driverstate.ErrIncomplete}},
 		{4, "accepted, but the state did not change", []error{driverstate.ErrNotApplied}},
 		{5, "not found", []error{driverstate.ErrNotFound}},
 		{6, "forbidden by the state: wrong status, dependent backups, a conflict, a limit", []error{

@@ -53,6 +53,7 @@ admin too: what a tenant was told, only the tenant can list.`,
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
 	o.out.addFlags(fs)
+	o.out.addLong(fs)
 	fs.StringVar(&o.filter.ResourceID, "resource-uuid", "", "only those about the resource with this `ID`")
 	fs.StringVar(&o.filter.ResourceType, "resource-type", "", "only those about this `TYPE`: VOLUME, VOLUME_BACKUP, VOLUME_SNAPSHOT")
 	fs.StringVar(&o.filter.RequestID, "request-id", "", "only those of the request with this `ID`")

@@ -1,26 +1,21 @@
 package commands
 
 import (
+	"cmp"
 	"context"
-
-	"github.com/spf13/pflag"
 )
 
 // defaultParallel is how many backups a verb works on at once. A cloud does the
 // work by itself; this bounds the requests and waits.
 const defaultParallel = 8
 
-// parallelFlags are the flags of verbs that work on several backups at once.
+// parallelFlags is what --parallel says to verbs that work on several backups at
+// once.
 type parallelFlags struct{ n int }
 
-func (p *parallelFlags) addFlags(fs *pflag.FlagSet) {
-	fs.IntVar(&p.n, "parallel", defaultParallel, "work on at most `N` backups at once")
-}
-
-func (p *parallelFlags) check() error {
-	if p.n < 1 {
-		return usagef("--parallel must be 1 or more")
-	}
+// check takes the N of --parallel, or else fallback.
+func (p *parallelFlags) check(g *globalFlags, fallback int) error {
+	p.n = cmp.Or(g.tune.parallel, fallback)
 	return nil
 }
 

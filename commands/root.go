@@ -37,7 +37,8 @@ Every verb works on any of three targets:
 
   a cloud        credentials in OS_* variables, or --os-cloud NAME of clouds.yaml
   an endpoint    --os-endpoint URL, without Keystone (such as "cinder-go serve")
-  a store        --standalone --store URL: the engine in this process, no cloud needed
+  a store        --standalone --store URL: the engine in this process, no cloud needed;
+                 on a backup host: --standalone --config-file /etc/cinder/cinder.conf
 
 Data goes to standard output, everything else to standard error. Verbs that
 change something wait for the real outcome and end with a summary line.
@@ -52,10 +53,15 @@ Exit codes:
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: f.prepare,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		Args:              cobra.ArbitraryArgs,
+		// Two letters wrong, or the beginning of a verb.
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
+				if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+					return usagef("there is no verb %q; there is %s", args[0], strings.Join(near, ", "))
+				}
 				return usagef("there is no verb %q", args[0])
 			}
 			return cmd.Help()
@@ -88,6 +94,7 @@ Exit codes:
 		newSnapshotList(f, runSnapshotList),
 		newServiceList(f, runServiceList),
 		newDoctor(f, runDoctor),
+		newDriverCheck(f, runDriverCheck),
 		newClusterList(f, runClusterList),
 		newMessageList(f, runMessageList),
 	)
@@ -107,7 +114,10 @@ Exit codes:
 		newBackupManage(f, runBackupManage),
 		newBackupVerify(f, runBackupVerify),
 		newBackupRestore(f, runBackupRestore),
+		newBackupCat(f, runBackupCat),
+		newBackupNBD(f, runBackupNBD),
 		newBackupExport(f, runBackupExport),
+		newBackupShip(f, runBackupShip),
 		newBackupImport(f, runBackupImport),
 	)
 	add(groupEveryday,

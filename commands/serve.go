@@ -37,14 +37,16 @@ type serveOptions struct {
 	limits     limitOptions
 	targetDirs []string
 	engine     engineFlags
+	files      *configFiles
 	notify     notifyFlags
 	log        logFlags
 	metrics    metricsFlags
+	level      levelFlags
 	env        lookup
 }
 
 func newServe(f *Factory, run runner[serveOptions]) *cobra.Command {
-	o := &serveOptions{con: f.con, logger: f.logger, config: f.engineConfig, auth: authOptions{login: f.identityClient}, env: f.env}
+	o := &serveOptions{con: f.con, logger: f.logger, config: f.engineConfig, auth: authOptions{login: f.identityClient}, env: f.env, files: &f.g.files}
 	o.print = func(v output.View) error { return f.printer(&outputFlags{format: output.Table}).Print(v) }
 	cmd := &cobra.Command{
 		Use:   "serve --store URL",
@@ -66,17 +68,28 @@ leaves every row true; the next start ends deletes that were begun. A second
 interrupt quits at once. One process at a time can use a state directory. With
 --db its rows are in a PostgreSQL that processes on other machines share.
 
+--store may be given several times, each with a name: NAME=URL. Each store then
+has a backup service of its own, HOST@NAME (HOST for the one without a name),
+which is up or down by itself. A backup belongs to the service that wrote it; a
+new one goes to the first in its availability zone that is up, an increment to
+the store of its parent. A store's zone is set with
+--set NAME.backend_availability_zone=ZONE.
+
 Options of cinder.conf are given with --set, those of the service also by flags,
-which win; --show-options lists them.
+which win; --show-options lists them. --config-file takes them from a cinder.conf
+too, with the driver, and the RabbitMQ that notifications go to; its [database]
+and its cluster are those of Cinder and not used.
 
 It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 		Example: `  cinder-go serve --store posix:///srv/backup --state-dir /var/lib/cinder-go
+  cinder-go serve --config-file /etc/cinder/cinder.conf
   cinder-go serve --listen 127.0.0.1:8776 --auth noauth --store posix:///srv/backup --read-only
+  cinder-go serve --store posix:///srv/backup --store old=posix:///mnt/old-backup
   cinder-go serve --store posix:///mnt/backup --db postgres://cinder@db.example.org/cinder
   cinder-go --os-endpoint http://127.0.0.1:8776/v3 backup-list`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(o.auth.check(o.listen), o.tls.check(), o.limits.check()); err != nil {
+			if err := errors.Join(o.auth.check(o.listen), o.tls.check(), o.limits.check(), o.level.check(&f.g, true)); err != nil {
 				return err
 			}
 			log, err := o.log.logger(&f.g, f.con.io.Err)
@@ -104,6 +117,7 @@ It does not replace a cloud's cinder-backup: it has no volumes of the cloud.`,
 	o.notify.addFlags(fs)
 	o.log.addFlags(fs)
 	o.metrics.addFlags(fs)
+	o.level.addFlags(fs)
 	return cmd
 }
 
@@ -118,10 +132,16 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	if o.auth.kind != authNoAuth { // quotas are for tenants
 		cfg.Quotas = maps.Clone(driverstate.CinderQuotas)
 	}
+	if err := o.files.apply(&cfg); err != nil {
+		return err
+	}
 	if err := o.engine.apply(&cfg); err != nil {
 		return err
 	}
 	if cfg.Notify, err = o.notify.all(o.env); err != nil {
+		return err
+	}
+	if err := o.files.notify(o.con, &cfg); err != nil {
 		return err
 	}
 	cfg.Logger, cfg.Version, cfg.Commit = o.logger(), version, commit
@@ -160,7 +180,10 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	defer scraped.serve(o.con, e.Metrics())()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(secured) }()
-	o.con.note("serving %s on %s/v3, rows in %s; interrupt to stop", cfg.StoreURL, base, cfg.RowsIn())
+	o.con.note("serving %s on %s/v3, rows in %s; interrupt to stop", stores(cfg.Stores), base, cfg.RowsIn())
+	if cfg.PublicURL != "" {
+		o.con.note("links in answers begin with %s (public_endpoint)", cfg.PublicURL)
+	}
 	o.con.note("try: cinder-go --os-endpoint %s/v3 service-list", base)
 	if host, _, _ := net.SplitHostPort(o.listen); !o.tls.on() && !isLoopback(host) {
 		o.con.warn("say --tls-cert FILE --tls-key FILE, or put a proxy that speaks TLS before it",
@@ -194,6 +217,15 @@ func runServe(ctx context.Context, o *serveOptions) error {
 		return failure
 	}
 	return nil
+}
+
+// stores names those of an engine.
+func stores(of []engine.Store) string {
+	names := make([]string, len(of))
+	for i, s := range of {
+		names[i] = s.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // localHost refuses requests that a web page of elsewhere had a browser send to

@@ -36,7 +36,7 @@ func scrape(t *testing.T, url string) map[string]float64 {
 }
 
 func TestMetricsTellOfJobsBytesRequestsAndTheService(t *testing.T) {
-	base, _ := startServer(t, "--store", "posix://"+t.TempDir(), "--state-dir", t.TempDir(), "--notify", "log:", "--metrics", "127.0.0.1:0")
+	base, _ := startServer(t, "--store", "posix://"+t.TempDir(), "--state-dir", t.TempDir(), "--host", "h1", "--notify", "log:", "--metrics", "127.0.0.1:0")
 	run := func(args ...string) string {
 		t.Helper()
 		code, stdout, stderr := invoke(t, nil, append([]string{"--os-endpoint", base + "/v3", "-y"}, args...)...)
@@ -59,7 +59,7 @@ func TestMetricsTellOfJobsBytesRequestsAndTheService(t *testing.T) {
 		`cinder_go_volume_bytes_total{operation="restore"}`:                              0,
 		`cinder_go_jobs_waiting`:                                                         0,
 		`cinder_go_jobs_oldest_waiting_seconds`:                                          0,
-		`cinder_go_driver_up`:                                                            1,
+		`cinder_go_driver_up{host="h1"}`:                                                 1,
 		`cinder_go_state_up`:                                                             1,
 		`cinder_go_notifications_dropped_total{driver="log"}`:                            0,
 		`cinder_go_http_requests_total{code="202",method="POST",route="backups"}`:        1,

@@ -174,6 +174,7 @@ func TestNotifyAnOsloConsumerHearsOfABackupAForceDeleteAndTheDriver(t *testing.T
 	assert.Equal(t, "night", start.Payload["display_name"])
 	assert.Equal(t, volume, start.Payload["volume_id"])
 	assert.Regexp(t, `^req-`, start.Context["request_id"])
+	assert.Zero(t, next("backup.createprogress").Payload["backup_percent"], "by the timer, which begins at once")
 	tenth := next("backup.createprogress").Payload // of 16 objects
 	assert.InDelta(t, 100*10.0/16, tenth["backup_percent"], 100*4.0/16, "several objects are copied at once")
 	assert.Equal(t, 100.0, next("backup.createprogress").Payload["backup_percent"])

@@ -65,3 +65,8 @@ func optionsView() output.View {
 	}
 	return v
 }
+
+// apply gives cfg what was asked for.
+func (t *tuning) apply(cfg *engine.Config) {
+	cfg.Workers, cfg.Memory, cfg.BytesPerSec, cfg.Level = t.parallel, t.memory, t.limit, t.level
+}

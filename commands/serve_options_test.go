@@ -2,7 +2,10 @@ package commands
 
 import (
 	"encoding/json"
+	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,6 +29,56 @@ func TestServeTakesTheOptionsOfCinderConf(t *testing.T) {
 	require.Equal(t, 0, code, errOut)
 	assert.Contains(t, out, "blue")
 	assert.DirExists(t, volumes)
+}
+
+// As behind a proxy that ends TLS: clients come to another URL than the engine.
+func TestLinksBeginWithThePublicEndpoint(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "cinder.conf")
+	require.NoError(t, os.WriteFile(config, []byte("[DEFAULT]\nbackup_driver = cinder.backup.drivers.posix.PosixBackupDriver\nbackup_posix_path = "+unpacked(t)+
+		"\npublic_endpoint = https://cloud.example:8776/volume/\nosapi_max_limit = 2\n"), 0o600))
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"from the file": {[]string{"--config-file", config}, "https://cloud.example:8776/volume"},
+		"--set wins":    {[]string{"--config-file", config, "--set", "public_endpoint=http://proxy"}, "http://proxy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base, stop := startServer(t, append(c.args, "--state-dir", t.TempDir(), "--read-only")...)
+			defer stop()
+			code, _, errOut := invoke(t, map[string]string{"HOME": t.TempDir(), "OS_ENDPOINT": base + "/v3"}, "backup-manage", "--all", "--yes")
+			require.Equal(t, 0, code, errOut)
+			page := body(t, base+"/v3/backups?all_tenants=1")
+			list := page["backups"].([]any)
+			assert.Len(t, list, 2, "osapi_max_limit")
+			first := list[0].(map[string]any)
+			assert.Equal(t, c.want+"/v3/backups/"+first["id"].(string), href(first["links"], 0))
+			assert.Equal(t, c.want+"/v3/backups?all_tenants=1&marker="+list[1].(map[string]any)["id"].(string), href(page["backups_links"], 0))
+			code, out, errOut := invoke(t, map[string]string{"HOME": t.TempDir(), "OS_ENDPOINT": base + "/v3"}, "backup-list", "--all-projects", "-f", "value", "-c", "id")
+			require.Equal(t, 0, code, errOut)
+			assert.Greater(t, strings.Count(out, "\n"), 2, "a client gets the other pages from where it asked")
+			for _, path := range []string{"/", "/v3/"} {
+				version := body(t, base+path)["versions"].([]any)[0].(map[string]any)
+				assert.Equal(t, c.want+"/v3/", href(version["links"], 1))
+			}
+		})
+	}
+}
+
+func href(links any, n int) any { return links.([]any)[n].(map[string]any)["href"] }
+
+// body is a JSON answer to the admin of an engine without authentication.
+func body(t *testing.T, url string) map[string]any {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	r.Header.Set("X-Auth-Token", "admin:admin")
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	var out map[string]any
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&out))
+	return out
 }
 
 func TestServeRefusesOptionsThatCannotBe(t *testing.T) {

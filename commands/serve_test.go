@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -90,6 +91,33 @@ func TestVerbsWorkUnchangedOverAnEndpoint(t *testing.T) {
 	assert.Equal(t, 0, code)
 	code, _, errOut = invoke(t, env, "backup-verify", "root-disk", "--depth", "structure")
 	assert.Equal(t, 0, code, errOut)
+	assert.NotContains(t, errOut, "verify "+drillstore.Full, "which takes no time")
+
+	// How far the server is, as often as the client looks.
+	code, _, errOut = invoke(t, env, "backup-verify", "root-disk", "--json-events")
+	assert.Equal(t, 0, code, errOut)
+	var types []string
+	for line := range strings.Lines(errOut) {
+		var e struct {
+			Type, Op string
+			ID       string `json:"backup_id"`
+			Done     int64  `json:"bytes_done"`
+			Total    int64  `json:"bytes_total"`
+		}
+		if json.Unmarshal([]byte(line), &e) != nil || e.Op != "verify" {
+			continue
+		}
+		types = append(types, e.Type)
+		assert.Equal(t, drillstore.Full, e.ID)
+		assert.LessOrEqual(t, e.Done, e.Total)
+		if e.Type == "end" {
+			assert.EqualValues(t, 1<<30, e.Done)
+			assert.EqualValues(t, 1<<30, e.Total)
+		}
+	}
+	require.GreaterOrEqual(t, len(types), 2, errOut)
+	assert.Equal(t, "start", types[0])
+	assert.Equal(t, "end", types[len(types)-1])
 
 	// The state directory has one user at a time, and the second is told who.
 	code, _, errOut = invoke(t, env, "backup-list", "--standalone", "--store", "posix://"+store, "--state-dir", state)
@@ -106,6 +134,13 @@ func TestNobodyAnswersIsExitEight(t *testing.T) {
 	code, _, errOut := invoke(t, nil, "backup-list", "--os-endpoint", "http://127.0.0.1:1/v3", "--request-timeout", "1s")
 	assert.Equal(t, 8, code, errOut)
 	assert.Contains(t, errOut, "hint: without the cloud")
+}
+
+func TestAStoreThatDoesNotWorkLeadsToDriverCheck(t *testing.T) {
+	gone := "posix://" + filepath.Join(t.TempDir(), "gone")
+	code, _, errOut := invoke(t, nil, "backup-manageable-list", "--standalone", "--store", gone, "--state-dir", t.TempDir())
+	assert.Equal(t, 8, code, errOut)
+	assert.Contains(t, errOut, "hint: cinder-go driver-check --standalone, with the same store, shows step by step why")
 }
 
 func TestAPageOfElsewhereCannotUseALocalServer(t *testing.T) {

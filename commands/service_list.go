@@ -29,10 +29,12 @@ func newServiceList(f *Factory, run runner[serviceListOptions]) *cobra.Command {
 		Short: "List the services and whether they are up",
 		Long: `List the block storage services, whether each is enabled (status) and whether it
 was heard of lately (state). A backup can be deleted, restored or reset only
-while a cinder-backup is up.
+while a cinder-backup is up. --long says why one is disabled or, of an engine's,
+why its store does not work.
 
 Changes nothing. Needs the admin role.`,
 		Example: `  cinder-go service-list
+  cinder-go service-list --long
   cinder-go service-list --binary cinder-backup -f json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,6 +46,7 @@ Changes nothing. Needs the admin role.`,
 	}
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
+	o.out.addLong(fs)
 	fs.StringVar(&o.host, "host", "", "only services on this `HOST`")
 	fs.StringVar(&o.binary, "binary", "", "only this `BINARY`, such as cinder-backup")
 	return cmd

@@ -12,6 +12,7 @@ import (
 type setting struct {
 	flag, env, help string
 	to              *string
+	list            *[]string // in the place of to: it may be given several times
 	group           settingGroup
 	oldFlags        []string
 	oldEnv          []string
@@ -19,11 +20,12 @@ type setting struct {
 }
 
 func (g *globalFlags) engineSettings() []setting {
-	return []setting{
-		{flag: "store", env: "CINDER_GO_STORE", help: "`URL` of the backup store for the engine, such as posix:///var/lib/cinder/backup", to: &g.store},
+	return append(g.tune.settings(), []setting{
+		{flag: "store", env: "CINDER_GO_STORE", list: &g.stores.urls,
+			help: "`[NAME=]URL` of the backup store for the engine, such as posix:///var/lib/cinder/backup; may be repeated: each has a service of its own, HOST@NAME"},
 		{flag: "state-dir", env: "CINDER_GO_STATE_DIR", help: "`DIR` of the engine's own database (default: one per store below the XDG state directory)", to: &g.stateDir},
 		{flag: "db", env: "CINDER_GO_DB", help: "`URL` of the engine's database when several machines share it, postgres://USER@HOST/NAME; the password is better in PGPASSWORD or ~/.pgpass", to: &g.database},
-	}
+	}...)
 }
 
 // settingGroup is what a setting is about.
@@ -94,7 +96,12 @@ func (g *globalFlags) cloudSettings() []setting {
 func (s *setting) flags() []string { return append([]string{s.flag}, s.oldFlags...) }
 
 func (s *setting) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(s.to, s.flag, "", s.help+" (env "+s.env+")")
+	help := s.help + " (env " + s.env + ")"
+	if s.list != nil {
+		fs.StringArrayVar(s.list, s.flag, nil, help)
+		return
+	}
+	fs.StringVar(s.to, s.flag, "", help)
 	for _, old := range s.oldFlags {
 		fs.StringVar(s.to, old, "", "as --"+s.flag)
 		hide(fs, old)
@@ -120,10 +127,16 @@ func (s *setting) given(fs *pflag.FlagSet) bool {
 // fromEnv takes the value of the first variable that is not empty.
 func (s *setting) fromEnv(env lookup) {
 	for _, name := range append([]string{s.env}, s.oldEnv...) {
-		if v, _ := env(name); v != "" {
+		v, _ := env(name)
+		switch {
+		case v == "":
+			continue
+		case s.list != nil:
+			*s.list = splitStores(v)
+		default:
 			*s.to = v
-			return
 		}
+		return
 	}
 }
 

@@ -32,8 +32,8 @@ func newSnapshotList(f *Factory, run runner[snapshotListOptions]) *cobra.Command
 		Long: `List snapshots of volumes, all pages of them. A backup of a snapshot that did not
 end leaves it in backing-up; a volume that has snapshots cannot be deleted.
 
-Changes nothing. The table has the columns that matter most; -c names others,
-and the machine formats have all of them.`,
+Changes nothing. The table has the columns that matter most; --long and the
+machine formats have all of them.`,
 		Example: `  cinder-go snapshot-list --volume-id 4b3f…
   cinder-go snapshot-list --all-projects --status backing-up -f json`,
 		Args: noArgs,
@@ -47,6 +47,7 @@ and the machine formats have all of them.`,
 	}
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
+	o.out.addLong(fs)
 	o.filter.addFlags(fs)
 	fs.StringVar(&o.volumeID, "volume-id", "", "only those of this volume `ID`")
 	return cmd

@@ -36,7 +36,19 @@ func TestVerifyOfWholeBackupsIsExitZero(t *testing.T) {
 	o := verifyOn(f, b)
 	o.sel.refs, o.depth = []string{idFull}, driverstate.DepthStructure
 	require.NoError(t, runBackupVerify(t.Context(), o))
-	assert.Equal(t, []string{"verify " + idFull + " structure"}, f.calls)
+	assert.Equal(t, []string{"verify-all " + idFull + " structure  0001-01-01"}, f.calls)
+}
+
+func TestVerifyOfASubsetIsOneRunOverAllOfThem(t *testing.T) {
+	f, b := &fake{backups: available(idFull, idChild), found: map[string]client.Verification{
+		idFull: {ID: skippedLook, Condition: driverstate.ConditionWhole}, idChild: {Condition: driverstate.ConditionWhole, BytesRead: 7}}}, newBench()
+	o := verifyOn(f, b)
+	o.sel.refs, o.subset, o.since = []string{idFull, idChild}, driverstate.Subset{Percent: 5}, 30*24*time.Hour
+	o.now = func() time.Time { return time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC) }
+	require.NoError(t, runBackupVerify(t.Context(), o))
+	assert.Equal(t, "verify-all "+idFull+","+idChild+" data 5% 2026-10-31", f.calls[len(f.calls)-1])
+	assert.NotContains(t, b.out.String(), idFull, "proven lately")
+	assert.Contains(t, b.err.String(), "2 selected, 0 changed, 1 unchanged, 1 skipped, 0 failed")
 }
 
 func TestVerifyTakesAnIDThatOnlyTheStoreHas(t *testing.T) {
@@ -51,7 +63,7 @@ func TestVerifyTakesAnIDThatOnlyTheStoreHas(t *testing.T) {
 func TestManageableListWithVerifyReadsWhatLooksWhole(t *testing.T) {
 	f, b := &fake{store: storeOfAllKinds(), found: map[string]client.Verification{
 		idFull: {Condition: driverstate.ConditionDamaged, Reason: "block hash differs"}}}, newBench()
-	o := &manageableListOptions{con: b.con, print: b.print, verify: true,
+	o := &manageableListOptions{con: b.con, print: b.stream, verify: true,
 		client: func(context.Context) (manageableListClient, error) { return f, nil }}
 	f.found["8b3d499c-9301-44d3-a41f-414bf2c5f6a5"] = client.Verification{Condition: driverstate.ConditionWhole}
 	require.NoError(t, runManageableList(t.Context(), o))

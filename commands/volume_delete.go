@@ -63,7 +63,7 @@ there. Exit 10: declined at the prompt.`,
   cinder-go volume-delete --force stuck-in-restoring`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.standalone = f.g.standalone
-			if err = first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check()); err != nil {
+			if err = first(o.out.check(resultColumns()), o.wait.check(&f.g), o.guard.check(), o.par.check(&f.g, defaultParallel)); err != nil {
 				return err
 			}
 			if o.refs, err = atLeastOneVolume(args); err != nil {
@@ -76,7 +76,6 @@ there. Exit 10: declined at the prompt.`,
 	o.out.addFlags(fs)
 	o.wait.addFlags(fs, 10*time.Minute)
 	o.guard.addFlags(fs)
-	o.par.addFlags(fs)
 	aboutVolumes(fs)
 	fs.BoolVar(&o.force, "force", false, "delete it in any status (admin)")
 	return cmd

@@ -88,9 +88,9 @@ func newVolumeList(f *Factory, run runner[volumeListOptions]) *cobra.Command {
 		Long: `List volumes, all pages of them. After an incident look for those that were left
 in backing-up, restoring-backup, error_restoring or error_backing-up.
 
-Changes nothing. The table has the columns that matter most; -c names others,
-and the machine formats have all of them. A filter that the cloud does not know
-gives an admin an empty list: Cinder does not say that it is wrong.`,
+Changes nothing. The table has the columns that matter most; --long and the
+machine formats have all of them. A filter that the cloud does not know gives an
+admin an empty list: Cinder does not say that it is wrong.`,
 		Example: `  cinder-go volume-list
   cinder-go volume-list --all-projects --status backing-up -c id -c name -c host -c updated_at
   cinder-go volume-list --host node1@lvm -f json`,
@@ -105,6 +105,7 @@ gives an admin an empty list: Cinder does not say that it is wrong.`,
 	}
 	fs := cmd.Flags()
 	o.out.addFlags(fs)
+	o.out.addLong(fs)
 	o.filter.addFlags(fs)
 	fs.StringVar(&o.host, "host", "", "only those on this `HOST@BACKEND` (admin)")
 	return cmd

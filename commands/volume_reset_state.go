@@ -58,7 +58,7 @@ Exit 4: accepted, but the volume did not get the status.`,
 			if o.state = driverstate.VolumeStatus(strings.ToLower(strings.TrimSpace(state))); o.state == "" {
 				return usagef("--state is needed, such as available, in-use or error")
 			}
-			if err = first(o.out.check(volumeResetColumns()), o.guard.check(), o.par.check()); err != nil {
+			if err = first(o.out.check(volumeResetColumns()), o.guard.check(), o.par.check(&f.g, defaultParallel)); err != nil {
 				return err
 			}
 			if o.refs, err = atLeastOneVolume(args); err != nil {
@@ -71,7 +71,6 @@ Exit 4: accepted, but the volume did not get the status.`,
 	fs.StringVar(&state, "state", "", "`STATUS` to set, such as available, in-use or error (required)")
 	o.out.addFlags(fs)
 	o.guard.addFlags(fs)
-	o.par.addFlags(fs)
 	aboutVolumes(fs)
 	return cmd
 }

@@ -18,7 +18,7 @@ type cleanupText struct {
 func (t *cleanupText) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.cluster, "cluster", "", "only services of this cluster `NAME`")
 	fs.StringVar(&t.host, "host", "", "only services on this `HOST`; without a back end (@) all of its back ends")
-	fs.StringVar(&t.binary, "binary", "", "only this `BINARY`: cinder-volume or cinder-scheduler")
+	fs.StringVar(&t.binary, "binary", "", "only this `BINARY`: cinder-volume or cinder-scheduler, or cinder-backup, which Cinder refuses and an engine of cinder-go does")
 	fs.StringVar(&t.isUp, "is-up", "", "`True|False`: services that are up, or that are down; when left out, only those that are down")
 	fs.StringVar(&t.disabled, "disabled", "", "`True|False`: only disabled services, or only enabled ones; of a cluster its own status counts")
 	fs.StringVar(&t.resourceID, "resource-id", "", "only the work on the volume or snapshot of this `ID`, or on this backup of an engine")
@@ -53,10 +53,10 @@ func (t *cleanupText) parse(given func(string) bool) (o client.CleanupOpts, err 
 		}
 	}
 	switch b := driverstate.Binary(t.binary); b {
-	case "", driverstate.BinaryVolume, driverstate.BinaryScheduler:
+	case "", driverstate.BinaryVolume, driverstate.BinaryScheduler, driverstate.BinaryBackup:
 		o.Binary = t.binary
 	default:
-		return o, usagef("--binary %q is neither cinder-volume nor cinder-scheduler: the API takes no other", t.binary)
+		return o, usagef("--binary %q is none of cinder-volume, cinder-scheduler and, on an engine, cinder-backup", t.binary)
 	}
 	switch strings.ToLower(t.resourceType) {
 	case "":

@@ -28,6 +28,9 @@ type cleanupPlan struct {
 func planCleanup(ctx context.Context, c cleanupClient, o *cleanupOptions) (*cleanupPlan, error) {
 	p := &cleanupPlan{cleanupOptions: o, c: c, filter: o.filter}
 	p.fleet.engine = c.IsEngine(ctx)
+	if o.filter.Binary == string(driverstate.BinaryBackup) && !p.fleet.engine {
+		return nil, usagef("--binary cinder-backup: a cloud of Cinder takes cinder-volume and cinder-scheduler, and cleans up no backups; see cinder-go doctor")
+	}
 	if err := p.takesType(); err != nil {
 		return nil, err
 	}

@@ -123,6 +123,7 @@ type Report struct {
 	BytesRead   int64 // volume bytes that were proven
 	ObjectsRead int
 	// Method says what proved the data: "sha256", "md5", "md5-stored" (Kilo
-	// and older hashed the stored bytes), or "" at DepthStructure.
+	// and older hashed the stored bytes), "read" (ceph has no hashes: every
+	// byte could be read), or "" at DepthStructure.
 	Method string
 }

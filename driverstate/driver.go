@@ -17,9 +17,14 @@ type Stored struct {
 
 // Restored is what a restore did.
 type Restored struct {
-	Length       int64 // of the image, bytes
+	Length       int64 // of the image, or of the part of it that was asked for, bytes
 	BytesWritten int64 // without the zeros that were skipped
-	ObjectsRead  int
+	BytesKept    int64 // that the target held already (RestoreOptions.Resume)
+	BytesFilled  int64 // taken from other objects than those that were damaged (RestoreOptions.Salvage)
+	// Holes are what could not be proven, in bytes of the target, ascending; nil
+	// when all of it was.
+	Holes       []Range
+	ObjectsRead int
 	// VolumeMeta is the tip's volume_meta text (contract/store.md 1.5), nil if none.
 	VolumeMeta []byte
 	Method     string // as Report.Method
@@ -41,18 +46,19 @@ type Driver interface {
 	// CheckForSetupError proves that the store can be used, and names what
 	// cannot: ErrUnavailable, ErrForbidden, ErrInvalidInput (configuration).
 	CheckForSetupError(ctx context.Context) error
-	// Place names where b will lie if its copy starts at start. The caller
-	// stores both in the row before Backup is called, so that whatever
-	// Backup leaves can be found and deleted.
-	Place(b *Backup, start time.Time) (container, serviceMetadata string, err error)
+	// Place names where b will lie if its copy, on parent if not nil, starts
+	// at start. The caller stores both in the row before Backup is called, so
+	// that whatever Backup leaves can be found and deleted.
+	Place(b, parent *Backup, start time.Time) (container, serviceMetadata string, err error)
 	// Backup copies src to the store as b, based on parent if not nil. Chunks
 	// come first, the metadata document last: without it there is no backup.
 	// If it fails, the caller deletes b.
 	Backup(ctx context.Context, b, parent *Backup, src Source, obs Observer) (Stored, error)
 	// Restore writes the image of c.Tip to dst. Each block is proven by its
 	// hash before its bytes reach dst. Damage is ErrCorrupt; then dst is
-	// incomplete and must be marked unusable.
-	Restore(ctx context.Context, c Chain, dst Target, obs Observer) (Restored, error)
+	// incomplete and must be marked unusable. o asks for a part of the image, or
+	// for more than an ordinary restore does.
+	Restore(ctx context.Context, c Chain, dst Target, o RestoreOptions, obs Observer) (Restored, error)
 	// Delete removes every object of b, the metadata document first, and
 	// nothing else. A backup that is not there is success. It refuses a
 	// container or prefix that is empty, short or not b's own.
@@ -67,7 +73,8 @@ type Scanner interface {
 	// the driver writes to when it is empty. A Found is judged by itself:
 	// Condition is whole, partial or damaged; chains are linked by LinkChains.
 	// An error that concerns one backup is a Found; an error yielded ends the
-	// scan.
+	// scan. The store is looked at when the sequence is ranged over the first
+	// time; afterwards it yields the same again.
 	Scan(ctx context.Context, container string) iter.Seq2[Found, error]
 	// Inspect is Scan for the one backup b: by b.Container and
 	// b.ServiceMetadata, or by b.ID in the driver's default place when they
@@ -80,6 +87,14 @@ type Verifier interface {
 	// Verify looks at c.Tip and all it stands on. Damage is in the Report;
 	// an error says that it could not look.
 	Verify(ctx context.Context, c Chain, d Depth, obs Observer) (Report, error)
+}
+
+// BackupChecker is a driver that may be able to read backups and not to make
+// any.
+type BackupChecker interface {
+	// CheckBackup answers ErrInvalidInput when what the driver was told of the
+	// machine is too little to make a backup with. It looks at nothing.
+	CheckBackup() error
 }
 
 // ForceDeleter is a driver for which Cinder allows force delete.
@@ -98,4 +113,29 @@ type RecordCarrier interface {
 	// store it leaves to the look that follows. ErrInvalidInput refuses the
 	// record.
 	ImportRecord(ctx context.Context, b *Backup, info map[string]any) error
+}
+
+// Examiner is a driver that can be examined step by step, for an operator who
+// wants to know why it does not work.
+type Examiner interface {
+	// Examine yields the steps in order, each as it ends: configuration, name
+	// resolution, TLS, credentials, container, list, read, write, clock,
+	// space, as far as the store has them. It ends after a step without which
+	// the next ones cannot be taken.
+	Examine(ctx context.Context, o ExamineOptions) iter.Seq[Step]
+}
+
+// ExamineOptions say how far an examination may go.
+type ExamineOptions struct {
+	// Write allows the write step: an object of its own is written, read back
+	// and removed.
+	Write bool
+}
+
+// Step is what one step of an examination found.
+type Step struct {
+	Name   string // such as "credentials"
+	Detail string // what was seen
+	Err    error  // nil when it passed
+	Advice string // what to change when it did not
 }

@@ -34,6 +34,8 @@ var (
 	ErrNotSupported = errors.New("not supported")
 	// ErrNotApplied: accepted, but the state did not change.
 	ErrNotApplied = errors.New("accepted, not applied")
+	// ErrIncomplete: restored in part; the rest could not be proven.
+	ErrIncomplete = errors.New("restored in part")
 	// ErrReadOnly: the store was opened for reading only.
 	ErrReadOnly = errors.New("store is read-only")
 	// ErrTooSmall: the restore target cannot hold the image.

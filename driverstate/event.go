@@ -32,6 +32,7 @@ type Event struct {
 	ObjectsDone  int
 	ObjectsTotal int
 	Message      string // for warning and error
+	Load         Load   // of the whole operation, at its end
 }
 
 // Observer is told of events as they happen. Observe must be safe for

@@ -26,9 +26,8 @@ const (
 // BackupFilter selects backups. Zero fields do not filter.
 type BackupFilter struct {
 	ProjectID string
-	// Columns are equality filters by column name of Cinder's backups table
-	// (display_name, status, volume_id, parent_id, host, ...). A name that is
-	// no column selects nothing, as Cinder does for an admin.
+	// Columns are equality filters by column name of Cinder's backups table,
+	// which is one of BackupColumns. Any other name selects nothing.
 	Columns map[string]string
 	// Like are the same with SQL LIKE %value%.
 	Like map[string]string
@@ -38,6 +37,13 @@ type BackupFilter struct {
 	Limit  int    // 0 = no limit
 	Offset int
 }
+
+// BackupColumns are the columns of Cinder's backups table, by which backups can
+// be filtered and sorted (cinder/db/sqlalchemy/models.py Backup).
+var BackupColumns = []string{"availability_zone", "container", "created_at", "data_timestamp", "deleted", "deleted_at",
+	"display_description", "display_name", "encryption_key_id", "fail_reason", "host", "id", "num_dependent_backups",
+	"object_count", "parent_id", "project_id", "restore_volume_id", "service", "service_metadata", "size", "snapshot_id",
+	"status", "temp_snapshot_id", "temp_volume_id", "updated_at", "user_id", "volume_id"}
 
 // SortKey is one key of an ordering: a column name and its direction.
 type SortKey struct {
@@ -74,6 +80,11 @@ type BackupUpdate struct {
 type RestoreRequest struct {
 	VolumeID string
 	Name     string
+	// Options and Map are not Cinder's.
+	Options RestoreOptions
+	// Map is the file that Salvage writes the map of the holes to, absolute;
+	// empty for the target's name with .map behind it.
+	Map string
 }
 
 // RestoreAnswer says where the backup is being restored to.
@@ -112,10 +123,12 @@ type VolumeRequest struct {
 // engine's extension /verifications.
 type Verification struct {
 	ID         string
-	BackupID   string
+	BackupID   string // the one that is asked about; of several, its own ID
+	Request    VerifyRequest
+	Results    []VerifyResult // when done: of each backup, in the order of the request
 	Depth      Depth
 	Status     VerificationStatus
-	Report     Report // when done
+	Report     Report // when done; of several backups, what they have in common: what was read
 	Error      string // when failed: why it could not look
 	BytesDone  int64
 	BytesTotal int64
@@ -136,6 +149,9 @@ const (
 // ManageRequest takes a backup found in the store under management.
 type ManageRequest struct {
 	BackupID string
+	// Host is that of the service on whose store it is; empty for the first
+	// that has it.
+	Host string
 	// AllowOrphaned and AllowDamaged admit backups that are not whole; the
 	// row then becomes error, with the reason.
 	AllowOrphaned, AllowDamaged bool
@@ -144,7 +160,14 @@ type ManageRequest struct {
 // Manageable is a backup found in the store, and whether a row has it already.
 type Manageable struct {
 	Found
-	Managed bool // a live row has this id
+	Host    string // of the service on whose store it is
+	Managed bool   // a live row has this id
+}
+
+// ManageableFilter says where to look for backups.
+type ManageableFilter struct {
+	Host       string   // of the service whose store is looked at; empty for all
+	Containers []string // none for all; a directory stands for those below it, too
 }
 
 // ServiceSetting lets a service take new work, or keeps it from it.
@@ -176,6 +199,7 @@ type ClusterState struct {
 	Up              bool // any of its services is
 	Hosts           int
 	DownHosts       int
+	Frozen          bool      // all of its services are
 	LastHeartbeatAt time.Time // zero when it has no service
 }
 

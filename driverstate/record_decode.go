@@ -285,7 +285,7 @@ func (d *recordReader) uuid(key string) string {
 	if p == nil {
 		return ""
 	}
-	if !isUUID(*p) {
+	if !IsUUID(*p) {
 		d.fail(key, "%.80q is not a UUID in lower case", *p)
 	}
 	return *p

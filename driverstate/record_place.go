@@ -5,20 +5,25 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
-
-const uuidPattern = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
 
 // What a driver writes to service_metadata (_generate_object_name_prefix of
 // cinder/backup/drivers/posix.py, swift.py, s3.py and gcs.py; ceph.py
 // _get_backup_base_name).
 var (
-	uuidForm     = regexp.MustCompile(`^` + uuidPattern + `$`)
-	filePrefix   = regexp.MustCompile(`^volume_(` + uuidPattern + `)_\d{14}_backup_(` + uuidPattern + `)$`)
-	objectPrefix = regexp.MustCompile(`^volume_(` + uuidPattern + `)/\d{14}/az_(.+)_backup_(` + uuidPattern + `)$`)
-	cephBase     = regexp.MustCompile(`^volume-(` + uuidPattern + `)\.backup\.(?:base|` + uuidPattern + `)$`)
-	bucketForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
+	filePrefix   = whenWanted(`^volume_(` + UUIDPattern + `)_\d{14}_backup_(` + UUIDPattern + `)$`)
+	objectPrefix = whenWanted(`^volume_(` + UUIDPattern + `)/\d{14}/az_(.+)_backup_(` + UUIDPattern + `)$`)
+	cephBase     = whenWanted(`^volume-(` + UUIDPattern + `)\.backup\.(?:base|` + UUIDPattern + `)$`)
 )
+
+var bucketForm = whenWanted(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
+
+// whenWanted is form, compiled the first time: long forms take up to a
+// millisecond of every start.
+func whenWanted(form string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(form) })
+}
 
 // oldFilePrefix is the prefix of every backup on posix, nfs and glusterfs
 // before Pike.
@@ -28,20 +33,26 @@ const oldFilePrefix = "backup"
 // twin: a record that was imported under a new id, next to the backup that it
 // was exported from (Tempest's test_volume_backup_export_import does so).
 func (b *Backup) StoredID() string {
-	if match := filePrefix.FindStringSubmatch(b.ServiceMetadata); match != nil {
+	if match := filePrefix().FindStringSubmatch(b.ServiceMetadata); match != nil {
 		return match[2]
 	}
-	if match := objectPrefix.FindStringSubmatch(b.ServiceMetadata); match != nil {
+	if match := objectPrefix().FindStringSubmatch(b.ServiceMetadata); match != nil {
 		return match[3]
 	}
 	last := b.Container[strings.LastIndexByte(b.Container, '/')+1:]
-	if b.ServiceMetadata == oldFilePrefix && isUUID(last) {
+	if b.ServiceMetadata == oldFilePrefix && IsUUID(last) {
 		return last
 	}
 	return b.ID
 }
 
-func isUUID(s string) bool { return uuidForm.MatchString(s) }
+// SharesPlace reports whether other backups may have the container and the
+// service_metadata of b and yet other data: ceph names a pool and an image
+// there, or a pool alone, and each backup of a chain is a snapshot of the image.
+func (b *Backup) SharesPlace() bool {
+	parts := strings.Split(b.Service, ".")
+	return len(parts) >= 4 && parts[3] == "ceph"
+}
 
 func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(c rune) bool { return c < 0x20 || c == 0x7f })
@@ -62,7 +73,7 @@ func checkPlace(service string, b *Backup) error {
 	case "swift":
 		return checkObjectPlace(b, swiftContainer(b.Container))
 	case "s3", "gcs", "google":
-		return checkObjectPlace(b, bucketForm.MatchString(b.Container) && !strings.Contains(b.Container, ".."))
+		return checkObjectPlace(b, bucketForm().MatchString(b.Container) && !strings.Contains(b.Container, ".."))
 	case "ceph":
 		return checkCephPlace(b)
 	}
@@ -78,11 +89,11 @@ func checkFilePlace(b *Backup) error {
 		return recordError("container", fmt.Sprintf("%.300q is not a plain relative path", b.Container))
 	}
 	if b.ServiceMetadata != oldFilePrefix {
-		return checkPrefix(b, filePrefix.FindStringSubmatch(b.ServiceMetadata))
+		return checkPrefix(b, filePrefix().FindStringSubmatch(b.ServiceMetadata))
 	}
 	// The old prefix names no backup; its directory usually does.
 	last := b.Container[strings.LastIndexByte(b.Container, '/')+1:]
-	if isUUID(last) && last != b.ID {
+	if IsUUID(last) && last != b.ID {
 		return recordError("container", fmt.Sprintf("%q is that of backup %s", b.Container, last))
 	}
 	return nil
@@ -92,7 +103,7 @@ func checkObjectPlace(b *Backup, container bool) error {
 	if !container {
 		return recordError("container", fmt.Sprintf("%.300q is not a container's name", b.Container))
 	}
-	match := objectPrefix.FindStringSubmatch(b.ServiceMetadata)
+	match := objectPrefix().FindStringSubmatch(b.ServiceMetadata)
 	if match != nil {
 		if !plainPath(b.ServiceMetadata) {
 			match = nil
@@ -130,7 +141,7 @@ func checkCephPlace(b *Backup) error {
 	if err := json.Unmarshal([]byte(b.ServiceMetadata), &place); err != nil || len(place) != 1 {
 		return recordError("service_metadata", `is not an object with the key "base"`)
 	}
-	match := cephBase.FindStringSubmatch(place["base"])
+	match := cephBase().FindStringSubmatch(place["base"])
 	if match == nil {
 		return recordError("service_metadata", fmt.Sprintf("%.300q is not a base image", place["base"]))
 	}

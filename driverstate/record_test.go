@@ -315,6 +315,10 @@ func FuzzDecodeRecord(f *testing.F) {
 		f.Add(r.BackupService, text)
 	}
 	f.Add(cephClass, []byte(`{"id": "`+recordID+`", "size": 1}`))
+	// A class that only begins like posix: its names are not known, nor judged.
+	other, err := base64.StdEncoding.DecodeString(record(f, posixClass, sample(map[string]any{"service_metadata": "its own"})).BackupURL)
+	require.NoError(f, err)
+	f.Add("cinder.backup.drivers.posix2.Driver", other)
 	f.Fuzz(func(t *testing.T, service string, text []byte) {
 		rec, err := driverstate.DecodeRecord(plain(service, string(text)))
 		if err != nil {
@@ -324,7 +328,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		b := &rec.Backup
 		require.Len(t, b.ID, 36)
 		require.Positive(t, b.Size)
-		if strings.HasPrefix(service, "cinder.backup.drivers.posix") {
+		if strings.HasPrefix(service, "cinder.backup.drivers.posix.") {
 			require.NotContains(t, fmt.Sprintf("/%s/", b.Container), "/../")
 			require.True(t, b.ServiceMetadata == "backup" || strings.HasSuffix(b.ServiceMetadata, "_backup_"+b.ID))
 			b.Service = service

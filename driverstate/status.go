@@ -57,6 +57,8 @@ const (
 	ActionDeleteAbort    Action = "delete aborted" // service down at pick-up
 	ActionRestore        Action = "restore"
 	ActionRestoreDone    Action = "restore done" // also after a failed restore: the backup is as good as before
+	ActionSalvage        Action = "salvage"      // a restore that goes on after damage
+	ActionSalvageDone    Action = "salvage done" // of a backup that was error, and is
 	ActionResetAvailable Action = "reset to available"
 	ActionResetError     Action = "reset to error"
 )
@@ -86,6 +88,8 @@ var Transitions = []Transition{
 	{[]Status{StatusDeleting}, ActionDeleteAbort, StatusErrorDeleting},
 	{[]Status{StatusAvailable}, ActionRestore, StatusRestoring},
 	{[]Status{StatusRestoring}, ActionRestoreDone, StatusAvailable},
+	{[]Status{StatusAvailable, StatusError}, ActionSalvage, StatusRestoring},
+	{[]Status{StatusRestoring}, ActionSalvageDone, StatusError},
 	{live, ActionResetAvailable, StatusAvailable},
 	{live, ActionResetError, StatusError},
 }

@@ -32,6 +32,9 @@ func TestEveryActionFromEveryStatus(t *testing.T) {
 		ActionDeleteAbort: {StatusDeleting: StatusErrorDeleting},
 		ActionRestore:     {StatusAvailable: StatusRestoring},
 		ActionRestoreDone: {StatusRestoring: StatusAvailable},
+		// Not Cinder's.
+		ActionSalvage:     {StatusAvailable: StatusRestoring, StatusError: StatusRestoring},
+		ActionSalvageDone: {StatusRestoring: StatusError},
 	}
 	for action, to := range map[Action]Status{
 		ActionForceDelete: StatusDeleting, ActionResetAvailable: StatusAvailable, ActionResetError: StatusError,

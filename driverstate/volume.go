@@ -78,6 +78,20 @@ type Source interface {
 	Metadata() ([]byte, error)
 }
 
+// Sparse is a source that knows its holes.
+type Sparse interface {
+	// NextData is the next range at off or after it that is not a hole; start
+	// is the source's size when only holes follow.
+	NextData(off int64) (start, end int64)
+}
+
+// Readable is a target of which a restore can see what it holds already: ReadAt
+// may be called before Begin, and ends with io.EOF where the target does.
+type Readable interface {
+	Target
+	io.ReaderAt
+}
+
 // Target is what a restore writes to. WriteAt and ZeroRange may be called from
 // several goroutines at once, never for overlapping ranges, in any order; if
 // Sequential is true from one at a time, in ascending order without a gap.
@@ -92,6 +106,9 @@ type Target interface {
 	// Sequential reports whether it can only be written from its beginning to
 	// its end, as a pipe.
 	Sequential() bool
+	// Depth is how many writes at once are worth having in flight, at least
+	// 1; a sequential target has one.
+	Depth() int
 	// Blank reports whether every byte not yet written reads as zero, so that
 	// zeros may be skipped.
 	Blank() bool

@@ -28,8 +28,8 @@ Example to take every sound backup of the store under management
 Example to prove a backup
 
 	verification, err := manageable.CreateVerification(context.TODO(), client, manageable.CreateVerificationOpts{
-		BackupID: backupID,
-		Depth:    "data",
+		BackupIDs: []string{backupID},
+		Depth:     "data",
 	}).Extract()
 	if err != nil {
 		panic(err)

@@ -36,7 +36,7 @@ func TestListBackups(t *testing.T) {
 	client := fakeClient(t, "GET /v3/manageable_backups?container=c+d", "", http.StatusOK, `{"manageable_backups": [
 		{"id": "b", "volume_id": null, "created_at": "2026-11-21T06:24:58.000000", "bytes": 9007199254740993,
 		 "condition": "whole", "problems": [{"object": "o", "offset": 1, "length": 2}], "managed": true}]}`)
-	list, err := ListBackups(t.Context(), client, ListBackupsOpts{Container: "c d"}).Extract()
+	list, err := ListBackups(t.Context(), client, ListBackupsOpts{Containers: []string{"c d"}}).Extract()
 	require.NoError(t, err)
 	assert.Equal(t, []Backup{{
 		ID: "b", CreatedAt: time.Date(2026, 11, 21, 6, 24, 58, 0, time.UTC), Bytes: 9007199254740993,
@@ -74,16 +74,18 @@ func TestManageVolume(t *testing.T) {
 }
 
 func TestVerifications(t *testing.T) {
-	client := fakeClient(t, "POST /v3/verifications", `{"verification": {"backup_id": "b", "depth": "data"}}`,
+	client := fakeClient(t, "POST /v3/verifications", `{"verification": {"backup_ids": ["b"], "depth": "data", "subset": "5%", "not_verified_since": "2026-11-01T00:00:00Z"}}`,
 		http.StatusAccepted, `{"verification": {"id": "w", "status": "running", "created_at": "2026-11-21T06:24:58.000000", "finished_at": null}}`)
-	v, err := CreateVerification(t.Context(), client, CreateVerificationOpts{BackupID: "b", Depth: "data"}).Extract()
+	v, err := CreateVerification(t.Context(), client, CreateVerificationOpts{BackupIDs: []string{"b"}, Depth: "data", Subset: "5%", NotVerifiedSince: "2026-11-01T00:00:00Z"}).Extract()
 	require.NoError(t, err)
 	assert.Equal(t, &Verification{ID: "w", Status: "running", CreatedAt: time.Date(2026, 11, 21, 6, 24, 58, 0, time.UTC)}, v)
 	require.Error(t, CreateVerification(t.Context(), client, CreateVerificationOpts{}).Err, "a backup is required")
 
 	client = fakeClient(t, "GET /v3/verifications/w%2F1", "", http.StatusOK,
-		`{"verification": {"id": "w/1", "status": "done", "condition": "whole", "bytes_read": 1073741824, "method": "sha256"}}`)
+		`{"verification": {"id": "w/1", "status": "done", "condition": "whole", "bytes_read": 1073741824, "method": "sha256",
+			"results": [{"backup_id": "b", "condition": "whole", "share": 0.5, "verified_at": "2026-11-21T06:24:58.000000"}]}}`)
 	v, err = GetVerification(t.Context(), client, "w/1").Extract()
 	require.NoError(t, err)
-	assert.Equal(t, &Verification{ID: "w/1", Status: "done", Condition: "whole", BytesRead: 1 << 30, Method: "sha256"}, v)
+	assert.Equal(t, &Verification{ID: "w/1", Status: "done", Condition: "whole", BytesRead: 1 << 30, Method: "sha256",
+		Results: []VerificationOfOne{{BackupID: "b", Condition: "whole", Share: 0.5, VerifiedAt: time.Date(2026, 11, 21, 6, 24, 58, 0, time.UTC)}}}, v)
 }

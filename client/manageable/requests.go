@@ -15,8 +15,12 @@ type ListBackupsOptsBuilder interface {
 
 // ListBackupsOpts says where to look for backups.
 type ListBackupsOpts struct {
-	// Container is the one to look in; every container when empty.
-	Container string `q:"container"`
+	// Host is that of the service whose store is looked at; every store when
+	// empty.
+	Host string `q:"host"`
+
+	// Containers are those to look in; every container when there is none.
+	Containers []string `q:"container"`
 }
 
 // ToManageableBackupsListQuery formats a ListBackupsOpts into a query string.
@@ -52,6 +56,10 @@ type ManageBackupOptsBuilder interface {
 type ManageBackupOpts struct {
 	// ID of the backup, as it was found.
 	ID string `json:"id" required:"true"`
+
+	// Host is that of the service on whose store it was found; the first that
+	// has it when empty.
+	Host string `json:"host,omitempty"`
 
 	// AllowOrphaned admits a backup whose parent is not in the store.
 	AllowOrphaned bool `json:"allow_orphaned,omitempty"`
@@ -131,13 +139,22 @@ type CreateVerificationOptsBuilder interface {
 	ToVerificationCreateMap() (map[string]any, error)
 }
 
-// CreateVerificationOpts says which backup to look at.
+// CreateVerificationOpts says which backups to look at.
 type CreateVerificationOpts struct {
-	// BackupID of a backup that has a row, or that the store has.
-	BackupID string `json:"backup_id" required:"true"`
+	// BackupIDs of backups that have rows, or that the store has.
+	BackupIDs []string `json:"backup_ids,omitempty" xor:"All"`
+
+	// All backups that have rows.
+	All bool `json:"all,omitempty" xor:"BackupIDs"`
 
 	// Depth is structure or data; structure when empty.
 	Depth string `json:"depth,omitempty"`
+
+	// Subset of the data to read, such as 2/7, 5% or 20G; all when empty.
+	Subset string `json:"subset,omitempty"`
+
+	// NotVerifiedSince leaves out what was proven then or later; RFC 3339.
+	NotVerifiedSince string `json:"not_verified_since,omitempty"`
 }
 
 // ToVerificationCreateMap assembles a request body.
@@ -145,7 +162,7 @@ func (opts CreateVerificationOpts) ToVerificationCreateMap() (map[string]any, er
 	return gophercloud.BuildRequestBody(opts, "verification")
 }
 
-// CreateVerification starts a look at a backup.
+// CreateVerification starts a look at backups.
 func CreateVerification(ctx context.Context, client *gophercloud.ServiceClient, opts CreateVerificationOptsBuilder) (r VerificationResult) {
 	b, err := opts.ToVerificationCreateMap()
 	if err != nil {
@@ -162,6 +179,40 @@ func CreateVerification(ctx context.Context, client *gophercloud.ServiceClient, 
 // GetVerification requests how far a look at a backup is.
 func GetVerification(ctx context.Context, client *gophercloud.ServiceClient, id string) (r VerificationResult) {
 	resp, err := client.Get(ctx, verificationURL(client, id), &r.Body, nil)
+	_, r.Header, r.Err = gophercloud.ParseResponse(resp, err)
+	return
+}
+
+// ExamineOptsBuilder allows extensions to add parameters to the Examine
+// request.
+type ExamineOptsBuilder interface {
+	ToExamineMap() (map[string]any, error)
+}
+
+// ExamineOpts says which drivers to examine, and how far.
+type ExamineOpts struct {
+	// Host of a service; all of the engine when empty.
+	Host string `json:"host,omitempty"`
+
+	// Write has an object written and removed.
+	Write bool `json:"write,omitempty"`
+}
+
+// ToExamineMap assembles a request body.
+func (opts ExamineOpts) ToExamineMap() (map[string]any, error) {
+	return gophercloud.BuildRequestBody(opts, "examination")
+}
+
+// Examine has the drivers of services examined.
+func Examine(ctx context.Context, client *gophercloud.ServiceClient, opts ExamineOptsBuilder) (r ExamineResult) {
+	b, err := opts.ToExamineMap()
+	if err != nil {
+		r.Err = err
+		return
+	}
+	resp, err := client.Post(ctx, examinationsURL(client), b, &r.Body, &gophercloud.RequestOpts{
+		OkCodes: []int{http.StatusOK},
+	})
 	_, r.Header, r.Err = gophercloud.ParseResponse(resp, err)
 	return
 }

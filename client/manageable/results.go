@@ -2,6 +2,9 @@ package manageable
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -50,21 +53,34 @@ type Backup struct {
 	// Managed is whether it has a row already.
 	Managed bool `json:"managed"`
 
+	// Host is that of the service on whose store it is.
+	Host string `json:"host"`
+
 	CreatedAt time.Time `json:"-"`
+}
+
+// plainBackup is a Backup that encoding/json reads by itself.
+type plainBackup Backup
+
+// decodedBackup is a Backup with dates as the API writes them.
+type decodedBackup struct {
+	plainBackup
+	CreatedAt gophercloud.JSONRFC3339MilliNoZ `json:"created_at"`
+}
+
+func (d *decodedBackup) backup() *Backup {
+	b := Backup(d.plainBackup)
+	b.CreatedAt = time.Time(d.CreatedAt)
+	return &b
 }
 
 // UnmarshalJSON reads the API's form of dates.
 func (b *Backup) UnmarshalJSON(text []byte) error {
-	type tmp Backup
-	var s struct {
-		tmp
-		CreatedAt gophercloud.JSONRFC3339MilliNoZ `json:"created_at"`
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
+	var d decodedBackup
+	if err := json.Unmarshal(text, &d); err != nil {
 		return err
 	}
-	*b = Backup(s.tmp)
-	b.CreatedAt = time.Time(s.CreatedAt)
+	*b = *d.backup()
 	return nil
 }
 
@@ -75,12 +91,60 @@ type ListBackupsResult struct {
 }
 
 // Extract gets the backups out of the ListBackupsResult.
-func (r ListBackupsResult) Extract() ([]Backup, error) {
-	var s struct {
-		Backups []Backup `json:"manageable_backups"`
+func (r ListBackupsResult) Extract() (list []Backup, err error) {
+	err = r.Each(func(b *Backup) error {
+		list = append(list, *b)
+		return nil
+	})
+	return list, err
+}
+
+// Each calls use for each backup of the ListBackupsResult as it is read, which
+// keeps none. It ends with the first error of use.
+func (r ListBackupsResult) Each(use func(*Backup) error) error {
+	if r.Err != nil {
+		return r.Err
 	}
-	err := r.ExtractInto(&s)
-	return s.Backups, err
+	body, ok := r.Body.(io.ReadCloser)
+	if !ok {
+		return fmt.Errorf("the answer is %T", r.Body)
+	}
+	defer body.Close()
+	from := json.NewDecoder(body)
+	if err := expect(from, json.Delim('{'), "manageable_backups", json.Delim('[')); err != nil {
+		return err
+	}
+	for from.More() {
+		var b decodedBackup
+		if err := from.Decode(&b); err != nil {
+			return unexpected(err)
+		}
+		if err := use(b.backup()); err != nil {
+			return err
+		}
+	}
+	return expect(from, json.Delim(']'), json.Delim('}'))
+}
+
+// expect reads the tokens that must come next.
+func expect(from *json.Decoder, tokens ...json.Token) error {
+	for _, want := range tokens {
+		switch got, err := from.Token(); {
+		case err != nil:
+			return unexpected(err)
+		case got != want:
+			return fmt.Errorf("the answer has %v where %v belongs", got, want)
+		}
+	}
+	return nil
+}
+
+// unexpected is err, but that an answer that ends too early is an error.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // ManageBackupResult is the response of a ManageBackup request: a backup as
@@ -117,8 +181,58 @@ type Verification struct {
 	// Error says why it could not look, when failed.
 	Error string `json:"error"`
 
+	// Subset is what part of the data was asked for; empty for all.
+	Subset string `json:"subset"`
+
+	// Results are of each backup, when done.
+	Results []VerificationOfOne `json:"results"`
+
 	CreatedAt  time.Time `json:"-"`
 	FinishedAt time.Time `json:"-"`
+}
+
+// VerificationOfOne is the outcome of a Verification for one backup.
+type VerificationOfOne struct {
+	BackupID string `json:"backup_id"`
+
+	Condition string    `json:"condition"`
+	Reason    string    `json:"reason"`
+	Problems  []Problem `json:"problems"`
+	Warnings  []string  `json:"warnings"`
+
+	BytesRead   int64  `json:"bytes_read"`
+	ObjectsRead int    `json:"objects_read"`
+	Method      string `json:"method"`
+
+	// Bytes is what it needs of the data of its chain, Share how much of that
+	// has been proven, from 0 to 1.
+	Bytes int64   `json:"bytes"`
+	Share float64 `json:"share"`
+
+	// Skipped: all of it was proven lately enough.
+	Skipped bool `json:"skipped"`
+
+	// Error says why it could not be looked at, Fault what kind of error it is.
+	Error string `json:"error"`
+	Fault string `json:"fault"`
+
+	// VerifiedAt is when the object that was read least recently was proven.
+	VerifiedAt time.Time `json:"-"`
+}
+
+// UnmarshalJSON reads the API's form of dates.
+func (v *VerificationOfOne) UnmarshalJSON(text []byte) error {
+	type tmp VerificationOfOne
+	var s struct {
+		tmp
+		VerifiedAt gophercloud.JSONRFC3339MilliNoZ `json:"verified_at"`
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	*v = VerificationOfOne(s.tmp)
+	v.VerifiedAt = time.Time(s.VerifiedAt)
+	return nil
 }
 
 // UnmarshalJSON reads the API's form of dates.
@@ -150,4 +264,38 @@ func (r VerificationResult) Extract() (*Verification, error) {
 	}
 	err := r.ExtractInto(&s)
 	return s.Verification, err
+}
+
+// Examination is what the driver of one service was found to be.
+type Examination struct {
+	Host    string `json:"host"`
+	Service string `json:"service"` // class path of the driver
+	Steps   []Step `json:"steps"`
+}
+
+// Step is one step of an examination.
+type Step struct {
+	Name   string `json:"name"`
+	Passed bool   `json:"passed"`
+	Detail string `json:"detail"`
+
+	// Kind, Error and Advice say what is wrong when it did not pass.
+	Kind   string `json:"kind"`
+	Error  string `json:"error"`
+	Advice string `json:"advice"`
+}
+
+// ExamineResult is the response of an Examine request. Call its Extract method
+// to interpret it.
+type ExamineResult struct {
+	gophercloud.Result
+}
+
+// Extract gets the examinations out of the ExamineResult.
+func (r ExamineResult) Extract() ([]Examination, error) {
+	var s struct {
+		Examinations []Examination `json:"examinations"`
+	}
+	err := r.ExtractInto(&s)
+	return s.Examinations, err
 }

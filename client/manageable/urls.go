@@ -21,3 +21,7 @@ func verificationsURL(c *gophercloud.ServiceClient) string {
 func verificationURL(c *gophercloud.ServiceClient, id string) string {
 	return c.ServiceURL("verifications", url.PathEscape(id))
 }
+
+func examinationsURL(c *gophercloud.ServiceClient) string {
+	return c.ServiceURL("examinations")
+}

@@ -9,11 +9,13 @@ import (
 
 	"github.com/cinder-go/cinder-go/commands"
 	"github.com/cinder-go/cinder-go/commands/iostreams"
+	"github.com/cinder-go/cinder-go/driverstate/cores"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
+	cores.LetWait()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal ends the work in order; giving the signals back lets

@@ -1,7 +1,9 @@
 package output
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -54,39 +56,65 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-func objects(v View) any {
-	list := make([]object, len(v.Rows))
-	for i, row := range v.Rows {
-		list[i] = object{v.Columns, row}
+func writeJSON(w io.Writer, t table) error { return writeObjects(w, t, escapeJSON) }
+
+// writeObjects writes each object of a list as it comes, or the only one, as
+// JSON that passes through spell.
+func writeObjects(w io.Writer, t table, spell func([]byte) []byte) error {
+	out := bufio.NewWriter(w)
+	margin, n := "  ", 0
+	if t.single {
+		margin = ""
 	}
-	if v.Single && len(list) == 1 {
-		return list[0]
+	for row, err := range t.rows {
+		if err == nil {
+			var text []byte
+			if text, err = encode(object{t.columns, row}); err == nil {
+				err = writeObject(out, spell(text), margin, n, t.single)
+			}
+		}
+		if err != nil {
+			return errors.Join(err, out.Flush())
+		}
+		n++
 	}
-	return list
+	switch {
+	case t.single:
+		out.WriteString("\n")
+	case n == 0:
+		out.WriteString("[]\n")
+	default:
+		out.WriteString("\n]\n")
+	}
+	return out.Flush()
 }
 
-func writeJSON(w io.Writer, v View) error {
-	text, err := encode(objects(v))
-	if err != nil {
-		return err
-	}
+// writeObject writes object n of a list, or the only one.
+func writeObject(out *bufio.Writer, text []byte, margin string, n int, single bool) error {
 	var b bytes.Buffer
-	if err := json.Indent(&b, text, "", "  "); err != nil {
+	if err := json.Indent(&b, text, margin, "  "); err != nil {
 		return err
 	}
-	b.WriteByte('\n')
-	_, err = w.Write(escapeJSON(b.Bytes()))
+	switch {
+	case single:
+	case n == 0:
+		out.WriteString("[\n" + margin)
+	default:
+		out.WriteString(",\n" + margin)
+	}
+	_, err := out.Write(b.Bytes())
 	return err
 }
 
-// writeYAML goes through JSON, so that both formats say the same.
-func writeYAML(w io.Writer, v View) error {
-	text, err := encode(objects(v))
-	if err != nil {
+// writeYAML goes through JSON, so that both formats say the same. What JSON would
+// escape comes as it is: YAML does not know its pairs of \u.
+func writeYAML(w io.Writer, t table) error {
+	var text bytes.Buffer
+	if err := writeObjects(&text, t, func(plain []byte) []byte { return plain }); err != nil {
 		return err
 	}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	if err := yaml.Unmarshal(text.Bytes(), &doc); err != nil {
 		return err
 	}
 	blockStyle(&doc)
@@ -97,7 +125,7 @@ func writeYAML(w io.Writer, v View) error {
 		return err
 	}
 	// What is escaped here stands in double quotes, where YAML knows \u too.
-	_, err = w.Write(escapeJSON(b.Bytes()))
+	_, err := w.Write(escapeJSON(b.Bytes()))
 	return err
 }
 
@@ -111,43 +139,46 @@ func blockStyle(n *yaml.Node) {
 	}
 }
 
-func writeCSV(w io.Writer, v View) error {
+func writeCSV(w io.Writer, t table) error {
 	c := csv.NewWriter(w)
-	head := make([]string, len(v.Columns))
-	for i, col := range v.Columns {
+	head := make([]string, len(t.columns))
+	for i, col := range t.columns {
 		head[i] = col.Key
 	}
-	if err := c.Write(head); err != nil {
-		return err
-	}
-	for _, row := range v.Rows {
-		line := make([]string, len(row))
-		for i, cell := range row {
-			line[i] = text(cell, "")
+	err := c.Write(head)
+	for row, late := range t.rows {
+		if err = cmp.Or(err, late); err != nil {
+			break
 		}
-		if err := c.Write(line); err != nil {
-			return err
-		}
+		err = c.Write(texts(row, ""))
 	}
 	c.Flush()
-	return c.Error()
+	return cmp.Or(err, c.Error())
 }
 
-func writeValues(w io.Writer, v View) error {
-	for _, row := range v.Rows {
-		line := make([]string, len(row))
-		for i, cell := range row {
-			line[i] = text(cell, "-")
+func writeValues(w io.Writer, t table) error {
+	out := bufio.NewWriter(w)
+	sep := " "
+	if t.single {
+		sep = "\n"
+	}
+	for row, err := range t.rows {
+		if err == nil {
+			_, err = fmt.Fprintln(out, strings.Join(texts(row, "-"), sep))
 		}
-		sep := " "
-		if v.Single {
-			sep = "\n"
-		}
-		if _, err := fmt.Fprintln(w, strings.Join(line, sep)); err != nil {
-			return err
+		if err != nil {
+			return errors.Join(err, out.Flush())
 		}
 	}
-	return nil
+	return out.Flush()
+}
+
+func texts(row []any, null string) []string {
+	line := make([]string, len(row))
+	for i, cell := range row {
+		line[i] = text(cell, null)
+	}
+	return line
 }
 
 // text is a cell as it stands in a table, a CSV field or a bare value; null

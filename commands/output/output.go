@@ -9,6 +9,7 @@ package output
 import (
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 )
@@ -47,8 +48,8 @@ func ParseFormat(s string) (Format, error) {
 type Column struct {
 	Key   string // snake_case, as the API names it; the key in JSON
 	Title string // heading of the table
-	// Wide columns are left out of the table unless asked for with -c; the
-	// other formats always have them.
+	// Wide columns are left out of the table unless asked for with -c or
+	// --long; the other formats always have them.
 	Wide bool
 }
 
@@ -68,6 +69,7 @@ type Printer struct {
 	Format Format
 	// Columns restricts and orders the columns; empty means all.
 	Columns []string
+	Long    bool // tables have the wide columns, too
 	Out     io.Writer
 	// Width is the width to which a table wraps; 0 means no limit.
 	Width int
@@ -82,21 +84,46 @@ func (p Printer) Check(columns []Column) error {
 
 // Print writes v.
 func (p Printer) Print(v View) error {
-	picked, err := p.pick(v.Columns)
+	return p.write(v.Columns, v.Single, func(yield func([]any, error) bool) {
+		for _, row := range v.Rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	})
+}
+
+// Stream writes a list of rows that are not all held at once, but for a table and
+// YAML, which need to know all of it. With the first error of rows it ends; what
+// was written by then is there, and in JSON does not look whole.
+func (p Printer) Stream(columns []Column, rows Rows) error { return p.write(columns, false, rows) }
+
+// Rows are the rows of a View as they come, and at most one error, at the end.
+type Rows = iter.Seq2[[]any, error]
+
+func (p Printer) write(columns []Column, single bool, rows Rows) error {
+	picked, err := p.pick(columns)
 	if err != nil {
 		return err
 	}
-	if len(p.Columns) == 0 && p.Format == Table && !v.Single {
-		picked = narrow(v.Columns, picked)
+	if len(p.Columns) == 0 && p.Format == Table && !single && !p.Long {
+		picked = narrow(columns, picked)
 	}
-	t := View{Single: v.Single, Columns: make([]Column, len(picked)), Rows: make([][]any, len(v.Rows))}
+	t := table{columns: make([]Column, len(picked)), single: single}
 	for i, c := range picked {
-		t.Columns[i] = v.Columns[c]
+		t.columns[i] = columns[c]
 	}
-	for i, row := range v.Rows {
-		t.Rows[i] = make([]any, len(picked))
-		for j, c := range picked {
-			t.Rows[i][j] = plain(row[c])
+	t.rows = func(yield func([]any, error) bool) {
+		for row, err := range rows {
+			cells := make([]any, len(picked))
+			for j, c := range picked {
+				if err == nil {
+					cells[j] = plain(row[c])
+				}
+			}
+			if !yield(cells, err) || err != nil {
+				return
+			}
 		}
 	}
 	switch p.Format {
@@ -111,6 +138,13 @@ func (p Printer) Print(v View) error {
 	default:
 		return writeTable(p.Out, t, p.Width)
 	}
+}
+
+// table is what is written, with the columns that were picked.
+type table struct {
+	columns []Column
+	rows    Rows
+	single  bool
 }
 
 func (p Printer) pick(columns []Column) ([]int, error) {

@@ -3,6 +3,7 @@ package output_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -90,6 +91,9 @@ func TestColumnsAreChosenAndOrdered(t *testing.T) {
 func TestWideColumnsAreInTheTableOnlyWhenAskedFor(t *testing.T) {
 	p := output.Printer{Format: output.Table}
 	assert.NotContains(t, string(render(t, p, sample())), "Warnings")
+	p.Long = true
+	assert.Contains(t, string(render(t, p, sample())), "stray object; no hash list")
+	p.Long = false
 	p.Columns = []string{"id", "warnings"}
 	assert.Contains(t, string(render(t, p, sample())), "stray object; no hash list")
 }
@@ -157,4 +161,33 @@ func TestJSONAndYAMLSayTheSame(t *testing.T) {
 	want, err := json.Marshal(fromJSON)
 	require.NoError(t, err)
 	assert.JSONEq(t, string(want), string(again))
+}
+
+// A list that breaks off is not taken for the whole of it.
+func TestAStreamThatFailsHalfWay(t *testing.T) {
+	gone := errors.New("the store is gone")
+	v := sample()
+	for format, want := range map[output.Format]string{
+		output.Value: "31136ebd-183c-4c85-9249-b1a09f4e2cd7\n", output.CSV: "id\n31136ebd-183c-4c85-9249-b1a09f4e2cd7\n",
+		output.JSON:  "[\n  {\n    \"id\": \"31136ebd-183c-4c85-9249-b1a09f4e2cd7\"\n  }",
+		output.Table: "", output.YAML: "",
+	} {
+		var out bytes.Buffer
+		p := output.Printer{Format: format, Columns: []string{"id"}, Out: &out}
+		require.ErrorIs(t, p.Stream(v.Columns, func(yield func([]any, error) bool) {
+			if yield(v.Rows[0], nil) {
+				yield(nil, gone)
+			}
+		}), gone)
+		assert.Equal(t, want, out.String(), format)
+	}
+}
+
+// A name may hold what no terminal shows, beyond the 16 bits of a \u too.
+func TestYAMLOfAHiddenRuneBeyondTheFirstPlane(t *testing.T) {
+	var out bytes.Buffer
+	name := "a\U000E0001b"
+	p := output.Printer{Format: output.YAML, Out: &out}
+	require.NoError(t, p.Print(output.View{Columns: []output.Column{{Key: "name"}}, Rows: [][]any{{name}}}))
+	assert.NotContains(t, out.String(), name)
 }

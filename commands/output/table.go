@@ -13,21 +13,20 @@ import (
 // minColumn is the width below which a column is not wrapped further.
 const minColumn = 8
 
-func writeTable(w io.Writer, v View, width int) error {
-	head := make([]string, len(v.Columns))
-	for i, c := range v.Columns {
+func writeTable(w io.Writer, v table, width int) error {
+	head := make([]string, len(v.columns))
+	for i, c := range v.columns {
 		head[i] = c.Title
 	}
-	rows := make([][]string, 0, len(v.Rows))
-	for _, row := range v.Rows {
-		line := make([]string, len(row))
-		for i, cell := range row {
-			line[i] = text(cell, "-")
+	rows := [][]string{}
+	for row, err := range v.rows {
+		if err != nil {
+			return err
 		}
-		rows = append(rows, line)
+		rows = append(rows, texts(row, "-"))
 	}
-	if v.Single && len(rows) == 1 {
-		rows, head = properties(v.Columns, rows[0]), []string{"Property", "Value"}
+	if v.single && len(rows) == 1 {
+		rows, head = properties(v.columns, rows[0]), []string{"Property", "Value"}
 	}
 	fit(head, rows, width)
 

@@ -4,7 +4,6 @@
 package progress
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -68,7 +67,7 @@ func (r *Renderer) Observe(e driverstate.Event) {
 	switch r.mode {
 	case ModeNone:
 	case ModeJSON:
-		writeJSON(r.s.Err, e)
+		r.json(e)
 	default:
 		r.show(e)
 	}
@@ -108,7 +107,7 @@ func (r *Renderer) show(e driverstate.Event) {
 	case driverstate.EventEnd, driverstate.EventError:
 		delete(r.ops, key)
 		r.clear()
-		if r.mode == ModePlain {
+		if r.mode == ModePlain || e.Load.Bound() != "" {
 			r.line(ended(e, now.Sub(op.started)))
 		}
 	case driverstate.EventStart:
@@ -172,7 +171,7 @@ func ended(e driverstate.Event, took time.Duration) string {
 	if e.ObjectsDone > 0 {
 		parts = append(parts, fmt.Sprintf("%d objects", e.ObjectsDone))
 	}
-	return subject(e) + ": " + strings.Join(parts, ", ")
+	return subject(e) + ": " + strings.Join(parts, ", ") + bound(e)
 }
 
 func going(e driverstate.Event, op *operation, now time.Time) string {
@@ -227,23 +226,4 @@ func Bytes(n int64) string {
 		unit++
 	}
 	return fmt.Sprintf("%.1f %ciB", v, units[unit])
-}
-
-// writeJSON is the line of --json-events.
-func writeJSON(w io.Writer, e driverstate.Event) {
-	line, err := json.Marshal(struct {
-		Type         driverstate.EventType `json:"type"`
-		Op           string                `json:"op"`
-		BackupID     string                `json:"backup_id,omitempty"`
-		VolumeID     string                `json:"volume_id,omitempty"`
-		Time         time.Time             `json:"time,omitzero"`
-		BytesDone    int64                 `json:"bytes_done"`
-		BytesTotal   int64                 `json:"bytes_total"`
-		ObjectsDone  int                   `json:"objects_done"`
-		ObjectsTotal int                   `json:"objects_total"`
-		Message      string                `json:"message,omitempty"`
-	}{e.Type, e.Op, e.BackupID, e.VolumeID, e.Time.UTC(), e.BytesDone, e.BytesTotal, e.ObjectsDone, e.ObjectsTotal, e.Message})
-	if err == nil {
-		w.Write(append(line, '\n'))
-	}
 }

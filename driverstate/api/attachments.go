@@ -29,6 +29,7 @@ func (q *request) attachmentList(collection string, view func(attached) object) 
 		times: func(a attached, name string) (time.Time, bool) {
 			return a.AttachedAt, name == "created_at" || name == "attach_time"
 		},
+		valueless: []string{"attach_mode", "connection_info", "connector", "deleted_at", "detach_time", "updated_at"},
 	}
 	return t.list(q, q.attachments)
 }

@@ -72,14 +72,12 @@ func (s *server) deleteBackup(q *request) (int, any, error) {
 }
 
 func (s *server) restoreBackup(q *request) (int, any, error) {
-	restore, err := q.inner("restore", schema{members: map[string]rule{
-		"name": nameRule, "volume_id": uuidOrNullRule,
-	}})
+	restore, err := q.inner("restore", restoreRules())
 	if err != nil {
 		return 0, nil, err
 	}
 	a, err := s.ops.RestoreBackup(q.Context(), q.caller, q.vars["id"], driverstate.RestoreRequest{
-		VolumeID: word(restore, "volume_id"), Name: word(restore, "name"),
+		VolumeID: word(restore, "volume_id"), Name: word(restore, "name"), Options: restoreExtras(restore), Map: word(restore, "map"),
 	})
 	if err != nil {
 		return 0, nil, err

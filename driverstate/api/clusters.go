@@ -70,7 +70,7 @@ func clusterMatches(c driverstate.ClusterState, filters map[string]string) bool 
 		"name": c.Name, "binary": string(c.Binary),
 		"is_up": strconv.FormatBool(c.Up), "disabled": strconv.FormatBool(c.Disabled),
 		"num_hosts": strconv.Itoa(c.Hosts), "num_down_hosts": strconv.Itoa(c.DownHosts),
-		"replication_status": replicationStatus(c), "frozen": "false",
+		"replication_status": replicationStatus(c), "frozen": strconv.FormatBool(c.Frozen),
 	}
 	for key, want := range filters {
 		if v, ok := have[key]; !ok || v != want {
@@ -80,10 +80,10 @@ func clusterMatches(c driverstate.ClusterState, filters map[string]string) bool 
 	return true
 }
 
-// showCluster answers with a cluster of cinder-volume, whatever binary the
-// query names: so does Cinder.
+// showCluster answers with a cluster of cinder-volume, as Cinder does whatever
+// binary the query names, but for one of cinder-backup, which Cinder has not.
 func (s *server) showCluster(q *request) (int, any, error) {
-	c, err := s.ops.Cluster(q.Context(), q.caller, q.vars["name"])
+	c, err := s.ops.Cluster(q.Context(), q.caller, q.vars["name"], driverstate.Binary(params(q.Request)["binary"]))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -163,7 +163,7 @@ func (q *request) clusterDetail(c driverstate.ClusterState) object {
 		member{"updated_at", never(apiTime(c.UpdatedAt))},
 		member{"disabled_reason", nullable(c.DisabledReason)})
 	if q.version.since(26) {
-		view = append(view, member{"frozen", false}, member{"active_backend_id", nil})
+		view = append(view, member{"frozen", c.Frozen}, member{"active_backend_id", nil})
 	}
 	return view
 }

@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"iter"
 	"strconv"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -14,6 +16,42 @@ type object []member
 type member struct {
 	key   string
 	value any
+}
+
+// stream is an object of one member, a list that is too long to be held.
+type stream struct {
+	key  string
+	rows iter.Seq[object]
+}
+
+// streamPiece is how much of a stream is written at once.
+const streamPiece = 32 << 10
+
+// write writes the stream as JSON.
+func (s stream) write(w io.Writer) error {
+	text, err := appendText([]byte{'{'}, s.key)
+	if err != nil {
+		return err
+	}
+	text = append(text, ':', '[')
+	first := true
+	for row := range s.rows {
+		if !first {
+			text = append(text, ',')
+		}
+		first = false
+		if text, err = appendObject(text, row); err != nil {
+			return err
+		}
+		if len(text) >= streamPiece {
+			if _, err := w.Write(text); err != nil {
+				return err
+			}
+			text = text[:0]
+		}
+	}
+	_, err = w.Write(append(text, ']', '}'))
+	return err
 }
 
 // MarshalJSON writes the members in order.

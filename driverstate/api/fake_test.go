@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,12 +32,16 @@ type fake struct {
 	cleanup    driverstate.CleanupResult
 	manageable []driverstate.Manageable
 	look       *driverstate.Verification
+	shipment   *driverstate.Shipment
+	ship       driverstate.ShipRequest
 
 	clusters []driverstate.ClusterState
 	messages []*driverstate.Message
 	volumeFake
 
 	panics bool
+	device *driverstate.Device
+	serve  driverstate.DeviceRequest
 
 	called  []string // methods, in order
 	caller  driverstate.Caller
@@ -52,7 +59,7 @@ type fake struct {
 	id      string
 	force   bool
 	status  driverstate.Status
-	depth   driverstate.Depth
+	verify  driverstate.VerifyRequest
 	all     bool
 }
 
@@ -130,8 +137,8 @@ func (f *fake) ImportRecord(_ context.Context, c driverstate.Caller, r driversta
 	return &rec.Backup, nil
 }
 
-func (f *fake) ManageableBackups(_ context.Context, c driverstate.Caller, container string) ([]driverstate.Manageable, error) {
-	return f.manageable, f.call(c, "ManageableBackups", container)
+func (f *fake) ManageableBackups(_ context.Context, c driverstate.Caller, filter driverstate.ManageableFilter) (iter.Seq[driverstate.Manageable], error) {
+	return slices.Values(f.manageable), f.call(c, "ManageableBackups", strings.Join(append(filter.Containers, filter.Host), " "))
 }
 
 func (f *fake) ManageBackup(_ context.Context, c driverstate.Caller, r driverstate.ManageRequest) (*driverstate.Backup, error) {
@@ -139,13 +146,45 @@ func (f *fake) ManageBackup(_ context.Context, c driverstate.Caller, r driversta
 	return f.first(), f.call(c, "ManageBackup", r.BackupID)
 }
 
-func (f *fake) CreateVerification(_ context.Context, c driverstate.Caller, backupID string, d driverstate.Depth) (*driverstate.Verification, error) {
-	f.depth = d
-	return f.look, f.call(c, "CreateVerification", backupID)
+func (f *fake) CreateVerification(_ context.Context, c driverstate.Caller, r driverstate.VerifyRequest) (*driverstate.Verification, error) {
+	f.verify = r
+	return f.look, f.call(c, "CreateVerification", strings.Join(r.BackupIDs, " "))
+}
+
+func (f *fake) Examine(_ context.Context, c driverstate.Caller, r driverstate.ExamineRequest) ([]driverstate.Examination, error) {
+	return []driverstate.Examination{{Host: "h", Service: "s", Steps: []driverstate.Step{
+		{Name: "credentials", Detail: "d"}, {Name: "write", Err: driverstate.Fail(driverstate.ErrForbidden, "denied"), Advice: "a"},
+	}}}, f.call(c, "Examine", r.Host)
 }
 
 func (f *fake) Verification(_ context.Context, c driverstate.Caller, id string) (*driverstate.Verification, error) {
 	return f.look, f.call(c, "Verification", id)
+}
+
+func (f *fake) CreateShipment(_ context.Context, c driverstate.Caller, r driverstate.ShipRequest) (*driverstate.Shipment, error) {
+	f.ship = r
+	return f.shipment, f.call(c, "CreateShipment", r.BackupID)
+}
+
+func (f *fake) Shipment(_ context.Context, c driverstate.Caller, id string) (*driverstate.Shipment, error) {
+	return f.shipment, f.call(c, "Shipment", id)
+}
+
+func (f *fake) CreateDevice(_ context.Context, c driverstate.Caller, r driverstate.DeviceRequest) (*driverstate.Device, error) {
+	f.serve = r
+	return f.device, f.call(c, "CreateDevice", r.BackupID)
+}
+
+func (f *fake) Device(_ context.Context, c driverstate.Caller, id string) (*driverstate.Device, error) {
+	return f.device, f.call(c, "Device", id)
+}
+
+func (f *fake) DeleteDevice(_ context.Context, c driverstate.Caller, id string) error {
+	return f.call(c, "DeleteDevice", id)
+}
+
+func (f *fake) CancelShipment(_ context.Context, c driverstate.Caller, id string) error {
+	return f.call(c, "CancelShipment", id)
 }
 
 func (f *fake) Services(_ context.Context, c driverstate.Caller) ([]driverstate.ServiceState, error) {
@@ -161,7 +200,8 @@ func (f *fake) Clusters(_ context.Context, c driverstate.Caller) ([]driverstate.
 	return f.clusters, f.call(c, "Clusters", "")
 }
 
-func (f *fake) Cluster(_ context.Context, c driverstate.Caller, name string) (driverstate.ClusterState, error) {
+func (f *fake) Cluster(_ context.Context, c driverstate.Caller, name string, binary driverstate.Binary) (driverstate.ClusterState, error) {
+	f.cluster.Binary = binary
 	err := f.call(c, "Cluster", name)
 	if err != nil || len(f.clusters) == 0 {
 		return driverstate.ClusterState{}, err

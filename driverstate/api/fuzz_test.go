@@ -14,7 +14,7 @@ import (
 func FuzzRequest(f *testing.F) {
 	calls := []string{
 		"/backups/import_record", "/backups/" + backupID + "/restore", "/backups/" + backupID + "/action", "/workers/cleanup",
-		"/volumes", "/manageable_volumes", "/manageable_backups", "/verifications",
+		"/volumes", "/manageable_volumes", "/manageable_backups", "/verifications", "/shipments", "/devices",
 	}
 	for i, body := range []string{
 		`{"backup-record":{"backup_service":"cinder.backup.drivers.posix","backup_url":"e30="}}`,
@@ -25,7 +25,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(i, body, "limit=1&sort=id:asc&name~=x&with_count=1")
 	}
 	ops := &fake{
-		backups: []*driverstate.Backup{sampleBackup()}, volumes: []*driverstate.Volume{sampleVolume()}, look: &driverstate.Verification{},
+		backups: []*driverstate.Backup{sampleBackup()}, volumes: []*driverstate.Volume{sampleVolume()}, look: &driverstate.Verification{}, shipment: &driverstate.Shipment{},
 	}
 	h := serve(ops)
 	f.Fuzz(func(t *testing.T, call int, body, query string) {

@@ -10,7 +10,7 @@ import (
 const healthPath = "/healthcheck"
 
 // health answers as oslo.middleware's healthcheck: 200 or 503, the reasons as
-// text, or as JSON to whom prefers that. Why something is wrong is told to this
+// text, or as JSON to whom prefers that; to HEAD 204 or 503 without any. Why something is wrong is told to this
 // machine alone, which is what its option detailed is for.
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
 	reason, detail := "OK", ""
@@ -20,6 +20,13 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 			status, reason, detail = http.StatusServiceUnavailable, "the database cannot be asked", err.Error()
 			s.log.ErrorContext(r.Context(), "health check failed", "error", err)
 		}
+	}
+	if r.Method == http.MethodHead {
+		if status == http.StatusOK {
+			status = http.StatusNoContent
+		}
+		w.WriteHeader(status)
+		return
 	}
 	local := fromLoopback(r)
 	if local && detail != "" {

@@ -2,21 +2,27 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
 
-// listManageable answers with the backups found in the store.
+// listManageable answers with the backups found in the stores: of one service
+// with host, and in some containers with container, which may be repeated.
 func (s *server) listManageable(q *request) (int, any, error) {
-	found, err := s.ops.ManageableBackups(q.Context(), q.caller, params(q.Request)["container"])
+	found, err := s.ops.ManageableBackups(q.Context(), q.caller, driverstate.ManageableFilter{
+		Host: params(q.Request)["host"], Containers: slices.DeleteFunc(q.URL.Query()["container"], func(name string) bool { return name == "" }),
+	})
 	if err != nil {
 		return 0, nil, err
 	}
-	views := make([]object, 0, len(found))
-	for i := range found {
-		views = append(views, manageableView(&found[i]))
-	}
-	return http.StatusOK, object{{"manageable_backups", views}}, nil
+	return http.StatusOK, stream{"manageable_backups", func(yield func(object) bool) {
+		for m := range found {
+			if !yield(manageableView(&m)) {
+				return
+			}
+		}
+	}}, nil
 }
 
 // manageBackup takes a backup found in the store under management.
@@ -24,7 +30,7 @@ func (s *server) manageBackup(q *request) (int, any, error) {
 	backup, err := q.inner("backup", schema{
 		required: []string{"id"},
 		members: map[string]rule{
-			"id": uuidRule, "allow_orphaned": booleanRule, "allow_damaged": booleanRule,
+			"id": uuidRule, "host": hostRule, "allow_orphaned": booleanRule, "allow_damaged": booleanRule,
 		},
 	})
 	if err != nil {
@@ -32,6 +38,7 @@ func (s *server) manageBackup(q *request) (int, any, error) {
 	}
 	b, err := s.ops.ManageBackup(q.Context(), q.caller, driverstate.ManageRequest{
 		BackupID:      word(backup, "id"),
+		Host:          word(backup, "host"),
 		AllowOrphaned: truth(backup["allow_orphaned"]),
 		AllowDamaged:  truth(backup["allow_damaged"]),
 	})

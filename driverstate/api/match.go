@@ -10,12 +10,11 @@ import (
 // wanted turns filters into a test of a row. A key~ is LIKE %value%, and a
 // volume's times may be compared (cinder/api/v3/volumes.py
 // _handle_time_comparison_filters).
-func (t table[T]) wanted(q *request, filters map[string]string) (func(T) bool, error) {
+func (t table[T]) wanted(filters map[string]string) (func(T) bool, error) {
 	var tests []func(T) bool
 	for key, want := range filters {
 		name, like := strings.CutSuffix(key, "~")
-		like = like && q.version.since(31)
-		test, err := t.test(key, name, want, like)
+		test, err := t.test(name, want, like)
 		if err != nil {
 			return nil, err
 		}
@@ -26,7 +25,7 @@ func (t table[T]) wanted(q *request, filters map[string]string) (func(T) bool, e
 	}, nil
 }
 
-func (t table[T]) test(key, name, want string, like bool) (func(T) bool, error) {
+func (t table[T]) test(name, want string, like bool) (func(T) bool, error) {
 	var zero T
 	if name == "metadata" && t.metadata != nil && !like {
 		pairs, ok := parsePairs(want)
@@ -55,9 +54,6 @@ func (t table[T]) test(key, name, want string, like bool) (func(T) bool, error) 
 	}
 	return func(row T) bool {
 		have, ok := t.column(row, name)
-		if name != key && !like {
-			return false // no column is called so
-		}
 		return ok && (have == want || like && strings.Contains(have, want))
 	}, nil
 }

@@ -19,7 +19,7 @@ func (s *server) listMessages(q *request) (int, any, error) {
 	}
 	t := table[*driverstate.Message]{
 		key: "messages", collection: "messages", resource: "Message", tenant: tenantFilters("message"), column: messageColumn,
-		times: messageTime, view: q.messageView,
+		times: messageTime, view: q.messageView, valueless: []string{"deleted_at", "updated_at"},
 	}
 	return t.list(q, func(bool) ([]*driverstate.Message, error) { return s.ops.Messages(q.Context(), q.caller) })
 }

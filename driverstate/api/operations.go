@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"iter"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -24,19 +25,32 @@ type Operations interface {
 	ExportRecord(ctx context.Context, c driverstate.Caller, id string) (driverstate.ExportedRecord, error)
 	ImportRecord(ctx context.Context, c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error)
 
-	// ManageableBackups scans the store; those with a row are marked.
-	ManageableBackups(ctx context.Context, c driverstate.Caller, container string) ([]driverstate.Manageable, error)
+	// ManageableBackups scans the stores; those with a row are marked.
+	ManageableBackups(ctx context.Context, c driverstate.Caller, f driverstate.ManageableFilter) (iter.Seq[driverstate.Manageable], error)
 	ManageBackup(ctx context.Context, c driverstate.Caller, r driverstate.ManageRequest) (*driverstate.Backup, error)
 
-	// CreateVerification starts a look at a backup, with a row or without.
-	CreateVerification(ctx context.Context, c driverstate.Caller, backupID string, d driverstate.Depth) (*driverstate.Verification, error)
+	// CreateVerification starts a look at backups, with rows or without.
+	CreateVerification(ctx context.Context, c driverstate.Caller, r driverstate.VerifyRequest) (*driverstate.Verification, error)
 	Verification(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Verification, error)
+	// Examine looks at the drivers of services, step by step.
+	Examine(ctx context.Context, c driverstate.Caller, r driverstate.ExamineRequest) ([]driverstate.Examination, error)
+
+	// CreateShipment starts a copy of a backup to another store, or a
+	// comparison; CancelShipment answers ErrInvalidStatus when it has ended.
+	CreateShipment(ctx context.Context, c driverstate.Caller, r driverstate.ShipRequest) (*driverstate.Shipment, error)
+	Shipment(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Shipment, error)
+	CancelShipment(ctx context.Context, c driverstate.Caller, id string) error
+
+	// CreateDevice serves a backup as a block device of the engine's process.
+	CreateDevice(ctx context.Context, c driverstate.Caller, r driverstate.DeviceRequest) (*driverstate.Device, error)
+	Device(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Device, error)
+	DeleteDevice(ctx context.Context, c driverstate.Caller, id string) error
 
 	Services(ctx context.Context, c driverstate.Caller) ([]driverstate.ServiceState, error)
 	// SetService answers ErrNotFound when no service has that host and binary.
 	SetService(ctx context.Context, c driverstate.Caller, s driverstate.ServiceSetting) error
 	Clusters(ctx context.Context, c driverstate.Caller) ([]driverstate.ClusterState, error)
-	Cluster(ctx context.Context, c driverstate.Caller, name string) (driverstate.ClusterState, error)
+	Cluster(ctx context.Context, c driverstate.Caller, name string, binary driverstate.Binary) (driverstate.ClusterState, error)
 	SetCluster(ctx context.Context, c driverstate.Caller, s driverstate.ClusterSetting) (driverstate.ClusterState, error)
 	CleanupWorkers(ctx context.Context, c driverstate.Caller, f driverstate.CleanupFilter) (driverstate.CleanupResult, error)
 

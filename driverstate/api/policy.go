@@ -67,6 +67,13 @@ var backupPolicies = map[string]policy{
 	"POST manageable_backups": {"backup:manage", forAdmins},
 	"POST verifications":      {"backup:verify", forAdmins},
 	"GET verifications/{id}":  {"backup:verify", forAdmins},
+	"POST shipments":          {"backup:ship", forAdmins},
+	"GET shipments/{id}":      {"backup:ship", forAdmins},
+	"DELETE shipments/{id}":   {"backup:ship", forAdmins},
+	"POST examinations":       {"backup:examine", forAdmins},
+	"POST devices":            {"backup:device", forAdmins},
+	"GET devices/{id}":        {"backup:device", forAdmins},
+	"DELETE devices/{id}":     {"backup:device", forAdmins},
 
 	"GET messages":         {"message:get_all", forReaders},
 	"GET messages/{id}":    {"message:get", forReaders},
@@ -88,7 +95,7 @@ func (q *request) permitted(rt route) *fault {
 	switch {
 	case !known:
 		return refused(rt.method + " " + rt.path)
-	case p.who == forAdmins && !aboutOne.MatchString(rt.path):
+	case p.who == forAdmins && !aboutOne.MatchString(rt.path) && !rt.bodyFirst:
 		return refused(p.rule)
 	case p.who == forReaders && q.caller.Limit == driverstate.NoRole,
 		p.who == forMembers && q.caller.Limit != driverstate.NoLimit:

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -55,6 +56,24 @@ func TestHealthcheck(t *testing.T) {
 	anonymous := map[string]string{"X-Auth-Token": "", "Accept": ""}
 	assert.Equal(t, "OK", read(t, send(t, serve(&fake{}), ask{path: "/healthcheck", header: anonymous})))
 	assert.Equal(t, []any{"OK"}, decode(t, send(t, serve(&fake{}), ask{path: "/healthcheck"}))["reasons"])
+	// As oslo.middleware answers to load balancers.
+	head := ask{method: "HEAD", path: "/healthcheck", header: anonymous}
+	assert.Equal(t, http.StatusNoContent, send(t, serve(&fake{}), head).StatusCode)
+	sick := api.New(&fake{}, api.Config{Logger: slog.New(slog.DiscardHandler), Health: func(context.Context) error { return errors.New("away") }})
+	r := send(t, sick, head)
+	assert.Equal(t, http.StatusServiceUnavailable, r.StatusCode)
+	assert.Empty(t, read(t, r))
+}
+
+func TestWhyNothingWorksIsForTheOperator(t *testing.T) {
+	f := &fake{err: driverstate.Fail(driverstate.ErrUnavailable, "failed to connect to user=cinder database=cinder at 10.1.2.3")}
+	h := api.New(f, api.Config{Logger: slog.New(slog.DiscardHandler), Auth: cloud{project}})
+	_, message := fault(t, send(t, h, ask{path: v3 + "/backups", header: map[string]string{"X-Auth-Token": "admin"}}))
+	assert.Contains(t, message, "10.1.2.3")
+	r := send(t, h, ask{path: v3 + "/backups", header: map[string]string{"X-Auth-Token": "demo"}})
+	assert.Equal(t, http.StatusServiceUnavailable, r.StatusCode)
+	_, message = fault(t, r)
+	assert.Equal(t, "Service is unavailable at this time.", message)
 }
 
 func TestMicroversions(t *testing.T) {

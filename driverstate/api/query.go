@@ -142,8 +142,9 @@ func (q *request) readSort(from map[string]string) ([]driverstate.SortKey, error
 }
 
 // checkFilters refuses or drops the filters that the caller may not use
-// (cinder/api/common.py process_general_filtering).
-func (q *request) checkFilters(filters map[string]string, tenant []string) error {
+// (cinder/api/common.py process_general_filtering), and refuses an admin those
+// that are not known, for which Cinder would say that there is nothing.
+func (q *request) checkFilters(filters map[string]string, tenant []string, known func(name string) bool) error {
 	if q.version.since(31) {
 		for key := range filters {
 			if strings.ContainsFunc(key, func(c rune) bool { return c > 0x7e }) {
@@ -151,10 +152,20 @@ func (q *request) checkFilters(filters map[string]string, tenant []string) error
 			}
 		}
 	}
-	if q.caller.Admin {
+	if !q.caller.Admin {
+		return q.heldTo(filters, tenant)
+	}
+	unknown := slices.DeleteFunc(q.askedOrder(filters), func(key string) bool {
+		return slices.Contains(tenant, key) || known(strings.TrimSuffix(key, "~"))
+	})
+	return invalidFilters(unknown)
+}
+
+func invalidFilters(names []string) error {
+	if len(names) == 0 {
 		return nil
 	}
-	return q.heldTo(filters, tenant)
+	return badRequest("Invalid filters %s are found in query options.", clip(strings.Join(names, ",")))
 }
 
 // heldTo refuses the filters that are not among allowed, or before 3.31 drops
@@ -167,10 +178,10 @@ func (q *request) heldTo(filters map[string]string, allowed []string) error {
 			delete(filters, key)
 		}
 	}
-	if len(wrong) > 0 && q.version.since(31) {
-		return badRequest("Invalid filters %s are found in query options.", strings.Join(wrong, ","))
+	if !q.version.since(31) {
+		return nil
 	}
-	return nil
+	return invalidFilters(wrong)
 }
 
 // askedOrder are the names of filters as the query has them.
@@ -195,7 +206,8 @@ func (q *request) backupFilter(p page) (driverstate.BackupFilter, error) {
 	if !p.allProjects {
 		f.ProjectID = q.caller.ProjectID
 	}
-	if err := q.checkFilters(p.filters, tenantFilters("backup")); err != nil {
+	known := func(name string) bool { return name == "name" || slices.Contains(driverstate.BackupColumns, name) }
+	if err := q.checkFilters(p.filters, tenantFilters("backup"), known); err != nil {
 		return f, err
 	}
 	for key, value := range p.filters {

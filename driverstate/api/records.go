@@ -27,6 +27,9 @@ func (s *server) importRecord(q *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := q.requireAdmin("backup:backup-import"); err != nil {
+		return 0, nil, err
+	}
 	b, err := s.ops.ImportRecord(q.Context(), q.caller, driverstate.ExportedRecord{
 		BackupService: record["backup_service"].(string),
 		BackupURL:     record["backup_url"].(string),

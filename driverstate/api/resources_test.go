@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,19 +96,22 @@ func TestVolumeList(t *testing.T) {
 		{ID: "c", Name: "one", Size: 8, Status: "available", CreatedAt: at.Add(time.Second)},
 	}}
 	for query, want := range map[string]string{
-		"":                         "cba",
-		"all_tenants=1":            "cba",
-		"name=one":                 "ca",
-		"name~=w":                  "b",
-		"status=error&name=one":    "",
-		"nonsense=1":               "",
-		"size=9":                   "b",
-		"sort=size:asc":            "cba",
-		"sort=name:asc,created_at": "cab",
-		"limit=1":                  "c",
-		"limit=1&marker=c":         "b",
-		"offset=1&limit=5":         "ba",
-		"limit=0":                  "",
+		"":                      "cba",
+		"all_tenants=1":         "cba",
+		"name=one":              "ca",
+		"name~=w":               "b",
+		"status=error&name=one": "",
+		"service_uuid=1":        "",
+		"volume_type_id=1":      "",
+		"volume_type_id=" + driverstate.DefaultType: "cba",
+		"multiattach=false":                         "cba",
+		"size=9":                                    "b",
+		"sort=size:asc":                             "cba",
+		"sort=name:asc,created_at":                  "cab",
+		"limit=1":                                   "c",
+		"limit=1&marker=c":                          "b",
+		"offset=1&limit=5":                          "ba",
+		"limit=0":                                   "",
 	} {
 		doc := decode(t, send(t, serve(f), ask{path: v3 + "/volumes?" + query, version: "3.71"}))
 		got := ""
@@ -150,24 +154,29 @@ func TestManageVolume(t *testing.T) {
 
 func TestManageableBackups(t *testing.T) {
 	name := "nm"
-	found := driverstate.Manageable{Found: driverstate.Found{
+	found := driverstate.Manageable{Host: "h@s", Found: driverstate.Found{
 		Backup:    driverstate.Backup{ID: backupID, VolumeID: volumeID, Name: &name, Size: 1, Container: "c", ServiceMetadata: "p", ObjectCount: 3},
 		Condition: driverstate.ConditionDamaged, Reason: "object p-00001 is missing", Bytes: 5,
 		Problems: []driverstate.Problem{{BackupID: backupID, Object: "p-00001", Reason: "missing", Offset: 1, Length: 2}},
 	}}
 	f := &fake{manageable: []driverstate.Manageable{found}, backups: []*driverstate.Backup{sampleBackup()}}
-	doc := decode(t, send(t, serve(f), ask{path: v3 + "/manageable_backups?container=c"}))
-	assert.Equal(t, "c", f.id)
+	doc := decode(t, send(t, serve(f), ask{path: v3 + "/manageable_backups?container=c&container=d&container=&host=h@s"}))
+	assert.Equal(t, "c d h@s", f.id)
 	assert.Equal(t, map[string]any{"manageable_backups": []any{map[string]any{
 		"id": backupID, "volume_id": volumeID, "parent_id": nil, "name": "nm", "description": nil, "created_at": nil,
 		"size": 1.0, "container": "c", "object_prefix": "p", "object_count": 3.0, "bytes": 5.0, "project_id": nil,
-		"condition": "damaged", "reason": "object p-00001 is missing", "warnings": []any{}, "managed": false,
+		"condition": "damaged", "reason": "object p-00001 is missing", "warnings": []any{}, "managed": false, "host": "h@s",
 		"problems": []any{map[string]any{"backup_id": backupID, "object": "p-00001", "reason": "missing", "offset": 1.0, "length": 2.0}},
 	}}}, doc)
+	// They are written one by one.
+	f.manageable = slices.Repeat(f.manageable, 1000)
+	assert.Len(t, decode(t, send(t, serve(f), ask{path: v3 + "/manageable_backups"}))["manageable_backups"], 1000)
+	f.manageable = nil
+	assert.Equal(t, map[string]any{"manageable_backups": []any{}}, decode(t, send(t, serve(f), ask{path: v3 + "/manageable_backups"})))
 
-	r := send(t, serve(f), ask{method: "POST", path: "/v3/manageable_backups", body: `{"backup":{"id":"` + backupID + `","allow_damaged":"yes"}}`})
+	r := send(t, serve(f), ask{method: "POST", path: "/v3/manageable_backups", body: `{"backup":{"id":"` + backupID + `","host":"h@s","allow_damaged":"yes"}}`})
 	assert.Equal(t, http.StatusAccepted, r.StatusCode)
-	assert.Equal(t, driverstate.ManageRequest{BackupID: backupID, AllowDamaged: true}, f.manage)
+	assert.Equal(t, driverstate.ManageRequest{BackupID: backupID, Host: "h@s", AllowDamaged: true}, f.manage)
 	assert.Equal(t, backupID, decode(t, r)["backup"].(map[string]any)["id"])
 	_, message := fault(t, send(t, serve(f), ask{method: "POST", path: "/v3/manageable_backups", body: `{"backup":{"id":"../x"}}`}))
 	assert.Contains(t, message, "'../x' is not a 'uuid'")
@@ -176,25 +185,88 @@ func TestManageableBackups(t *testing.T) {
 func TestVerifications(t *testing.T) {
 	f := &fake{look: &driverstate.Verification{
 		ID: "v", BackupID: backupID, Depth: driverstate.DepthData, Status: driverstate.VerificationDone,
-		Report:    driverstate.Report{Condition: driverstate.ConditionWhole, BytesRead: 10, ObjectsRead: 2, Method: "sha256"},
+		Report:  driverstate.Report{Condition: driverstate.ConditionWhole, BytesRead: 10, ObjectsRead: 2, Method: "sha256"},
+		Request: driverstate.VerifyRequest{BackupIDs: []string{backupID}, Subset: "5%"},
+		Results: []driverstate.VerifyResult{{BackupID: backupID, Bytes: 40, Share: 0.25, VerifiedAt: time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC),
+			Report: driverstate.Report{Condition: driverstate.ConditionWhole}}},
 		BytesDone: 10, BytesTotal: 10, CreatedAt: time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC),
 	}}
 	path := v3 + "/verifications"
 	r := send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"backup_id":"` + backupID + `","depth":"data"}}`})
 	assert.Equal(t, http.StatusAccepted, r.StatusCode)
-	assert.Equal(t, driverstate.DepthData, f.depth)
+	assert.Equal(t, driverstate.VerifyRequest{BackupIDs: []string{backupID}, Depth: driverstate.DepthData}, f.verify)
 	assert.Equal(t, backupID, f.id)
 	want := map[string]any{"verification": map[string]any{
 		"id": "v", "backup_id": backupID, "depth": "data", "status": "done", "condition": "whole", "reason": nil,
 		"problems": []any{}, "warnings": []any{}, "bytes_done": 10.0, "bytes_total": 10.0, "bytes_read": 10.0, "objects_read": 2.0,
-		"method": "sha256", "error": nil, "created_at": "2026-11-21T06:00:00.000000", "finished_at": nil,
+		"method": "sha256", "error": nil, "created_at": "2026-11-21T06:00:00.000000", "finished_at": nil, "subset": "5%",
+		"results": []any{map[string]any{"backup_id": backupID, "bytes": 40.0, "share": 0.25, "verified_at": "2026-11-20T06:00:00.000000", "skipped": false,
+			"condition": "whole", "reason": nil, "problems": []any{}, "warnings": []any{}, "bytes_read": 0.0, "objects_read": 0.0, "method": nil,
+			"error": nil, "fault": nil}},
 	}}
 	assert.Equal(t, want, decode(t, r))
 	assert.Equal(t, want, decode(t, send(t, serve(f), ask{path: path + "/v"})))
 	send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"backup_id":"` + backupID + `"}}`})
-	assert.Equal(t, driverstate.DepthStructure, f.depth)
+	assert.Equal(t, driverstate.DepthStructure, f.verify.Depth)
+	send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"backup_ids":["` + backupID + `","` + volumeID + `"],"depth":"data","subset":"1/7","not_verified_since":"2026-11-01T00:00:00Z"}}`})
+	assert.Equal(t, driverstate.VerifyRequest{BackupIDs: []string{backupID, volumeID}, Depth: driverstate.DepthData, Subset: "1/7",
+		NotSince: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}, f.verify)
+	send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"all":true,"depth":"data","subset":"20G"}}`})
+	assert.Equal(t, driverstate.VerifyRequest{All: true, Depth: driverstate.DepthData, Subset: "20G"}, f.verify)
+	for body, want := range map[string]string{
+		`{"verification":{}}`: "name the backups, or say all",
+		`{"verification":{"all":true,"backup_id":"` + backupID + `"}}`:                  "name the backups, or say all",
+		`{"verification":{"all":true,"subset":"5%"}}`:                                   "depth structure reads none",
+		`{"verification":{"all":true,"depth":"data","subset":"5"}}`:                     "neither a group such as 2/7",
+		`{"verification":{"backup_ids":["x"]}}`:                                         "'x' is not a 'uuid'",
+		`{"verification":{"backup_ids":"x"}}`:                                           "'x' is not of type 'array'",
+		`{"verification":{"all":true,"depth":"data","not_verified_since":"yesterday"}}`: "'yesterday' is not a 'date-time'",
+	} {
+		status, message := fault(t, send(t, serve(f), ask{method: "POST", path: path, body: body}))
+		assert.Contains(t, message, want, status)
+	}
 	_, message := fault(t, send(t, serve(f), ask{method: "POST", path: path, body: `{"verification":{"backup_id":"` + backupID + `","depth":"deep"}}`}))
 	assert.Contains(t, message, "'deep' is not one of ['structure', 'data']")
+}
+
+func TestShipments(t *testing.T) {
+	f := &fake{shipment: &driverstate.Shipment{
+		ID: "s", Request: driverstate.ShipRequest{Mode: driverstate.ShipCopy, BackupID: backupID, To: "posix:///b"}, Status: driverstate.ShipmentFailed,
+		Result: driverstate.ShipResult{
+			Landed: []driverstate.Landed{{BackupID: backupID, Container: "c", ServiceMetadata: "p", Objects: 3, Bytes: 9, Kept: 1,
+				Record: driverstate.ExportedRecord{BackupService: "x", BackupURL: "eA=="}}},
+			Differences: []driverstate.Difference{{BackupID: backupID, Store: "first", Reason: "missing"}},
+		},
+		Error: "no answer", Fault: "unavailable", BytesDone: 5, BytesTotal: 10, CreatedAt: time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC),
+	}}
+	path := v3 + "/shipments"
+	r := send(t, serve(f), ask{method: "POST", path: path, body: `{"shipment":{"mode":"ship","backup_id":"` + backupID + `","to":"posix:///b","chain":true,
+		"compression":"zstd","bytes_per_sec":1000,"volume_size":4194304,"verify":"full"}}`})
+	assert.Equal(t, http.StatusAccepted, r.StatusCode)
+	assert.Equal(t, driverstate.ShipRequest{Mode: driverstate.ShipCopy, BackupID: backupID, To: "posix:///b", Chain: true, Compression: "zstd",
+		BytesPerSec: 1000, VolumeSize: 4 << 20, Verify: driverstate.ShipVerifyFull}, f.ship)
+	want := map[string]any{"shipment": map[string]any{
+		"id": "s", "mode": "ship", "backup_id": backupID, "from": nil, "to": "posix:///b", "status": "failed",
+		"landed": []any{map[string]any{"backup_id": backupID, "container": "c", "service_metadata": "p", "objects": 3.0, "bytes": 9.0,
+			"objects_kept": 1.0, "was_there": false, "backup-record": map[string]any{"backup_service": "x", "backup_url": "eA=="}}},
+		"differences": []any{map[string]any{"backup_id": backupID, "store": "first", "reason": "missing"}},
+		"compared":    0.0, "equal": 0.0, "warnings": []any{}, "bytes_done": 5.0, "bytes_total": 10.0, "error": "no answer", "fault": "unavailable",
+		"created_at": "2026-11-21T06:00:00.000000", "finished_at": nil,
+	}}
+	assert.Equal(t, want, decode(t, r))
+	assert.Equal(t, want, decode(t, send(t, serve(f), ask{path: path + "/s"})))
+	assert.Equal(t, http.StatusAccepted, send(t, serve(f), ask{method: "DELETE", path: path + "/s"}).StatusCode)
+	assert.Equal(t, "s", f.id)
+	for body, wrong := range map[string]string{
+		`{"mode":"ship"}`:                                     "'to' is a required property",
+		`{"mode":"move","to":"posix:///b"}`:                   "'move' is not one of ['ship', 'compare']",
+		`{"mode":"ship","to":"posix:///b","volume_size":-1}`:  "is not a number of bytes",
+		`{"mode":"ship","to":"posix:///b","volume_size":"4"}`: "is not of type 'integer'",
+		`{"mode":"ship","to":""}`:                             "'' is too short",
+	} {
+		_, message := fault(t, send(t, serve(f), ask{method: "POST", path: path, body: `{"shipment":` + body + `}`}))
+		assert.Contains(t, message, wrong, body)
+	}
 }
 
 func TestServicesAreFilteredByHostAndBinary(t *testing.T) {
@@ -215,6 +287,40 @@ func TestServicesAreFilteredByHostAndBinary(t *testing.T) {
 	assert.ElementsMatch(t, append([]string{"cluster"}, base...), keys("3.71", 0), "no backend_state for cinder-backup")
 	assert.ElementsMatch(t, append([]string{"replication_status", "active_backend_id", "frozen"}, base...), keys("3.0", 1))
 	assert.Contains(t, keys("3.49", 1), "backend_state")
+}
+
+func TestAServiceSaysWhyItIsDown(t *testing.T) {
+	reason := func(s driverstate.Service) any {
+		doc := decode(t, send(t, serve(&fake{services: []driverstate.ServiceState{{Service: s}}}), ask{path: v3 + "/os-services"}))
+		return doc["services"].([]any)[0].(map[string]any)["disabled_reason"]
+	}
+	s := driverstate.Service{Binary: driverstate.BinaryBackup, Host: "a"}
+	assert.Nil(t, reason(s))
+	s.Reason = "store /mnt: no such directory; is the share mounted?"
+	assert.Equal(t, s.Reason, reason(s))
+	s.Disabled, s.DisabledReason = true, "maintenance"
+	assert.Equal(t, "maintenance; "+s.Reason, reason(s))
+	s.Reason = ""
+	assert.Equal(t, "maintenance", reason(s))
+}
+
+// TestStateOfABackEnd is what Cinder's scheduler, which passes over services
+// that are disabled, silent or one of a cluster, knows of it.
+func TestStateOfABackEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*driverstate.ServiceState)
+		want   any
+	}{
+		"up":       {func(*driverstate.ServiceState) {}, "up"},
+		"disabled": {func(s *driverstate.ServiceState) { s.Disabled = true }, nil},
+		"silent":   {func(s *driverstate.ServiceState) { s.Up = false }, nil},
+		"cluster":  {func(s *driverstate.ServiceState) { s.Cluster = "c" }, nil},
+	} {
+		row := driverstate.ServiceState{Service: driverstate.Service{Binary: driverstate.BinaryVolume, Host: "a@file"}, Up: true}
+		c.change(&row)
+		doc := decode(t, send(t, serve(&fake{services: []driverstate.ServiceState{row}}), ask{path: v3 + "/os-services", version: "3.49"}))
+		assert.Equal(t, c.want, doc["services"].([]any)[0].(map[string]any)["backend_state"], name)
+	}
 }
 
 func TestCleanupFilter(t *testing.T) {

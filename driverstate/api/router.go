@@ -2,12 +2,13 @@
 // microversions, faults, views. It holds no state; every answer is that of
 // Cinder (cinder/api) except where Cinder answers 500 to a malformed request.
 //
-// Beyond Cinder's own routes there are manageable_backups and verifications,
-// and backups, their actions and records also under /v2/{project}.
+// Beyond Cinder's own routes there are manageable_backups, verifications, shipments,
+// examinations, devices, and backups, their actions and records also under /v2/{project}.
 package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -103,7 +104,9 @@ type route struct {
 	body         bodyRule
 	v2           bool // also answered under /v2/{project}
 	open         bool // no policy stands before it
-	handle       handler
+	// bodyFirst: its handler asks for an admin, once it has judged the body.
+	bodyFirst bool
+	handle    handler
 }
 
 func (s *server) table() []route { return append(s.backupRoutes(), s.neighbourRoutes()...) }
@@ -113,7 +116,7 @@ func (s *server) backupRoutes() []route {
 		{method: "GET", path: "backups", handle: s.listBackups, v2: true},
 		{method: "GET", path: "backups/detail", handle: s.listBackupsDetail, v2: true},
 		{method: "POST", path: "backups", body: needsBody, handle: s.createBackup, v2: true},
-		{method: "POST", path: "backups/import_record", body: needsBody, handle: s.importRecord, v2: true},
+		{method: "POST", path: "backups/import_record", body: needsBody, bodyFirst: true, handle: s.importRecord, v2: true},
 		{method: "GET", path: "backups/{id}", handle: s.showBackup, v2: true},
 		{method: "PUT", path: "backups/{id}", since: version(9), body: needsBody, handle: s.updateBackup},
 		{method: "DELETE", path: "backups/{id}", handle: s.deleteBackup, v2: true},
@@ -127,12 +130,19 @@ func (s *server) backupRoutes() []route {
 		{method: "GET", path: "clusters/detail", since: version(7), handle: s.listClustersDetail},
 		{method: "GET", path: "clusters/{name}", since: version(7), handle: s.showCluster},
 		{method: "PUT", path: "clusters/{name}", since: version(7), body: needsBody, handle: s.setCluster},
-		{method: "POST", path: "workers/cleanup", since: version(24), body: optionalBody, handle: s.cleanupWorkers},
+		{method: "POST", path: "workers/cleanup", since: version(24), body: optionalBody, bodyFirst: true, handle: s.cleanupWorkers},
 
 		{method: "GET", path: "manageable_backups", handle: s.listManageable},
 		{method: "POST", path: "manageable_backups", body: needsBody, handle: s.manageBackup},
 		{method: "POST", path: "verifications", body: needsBody, handle: s.createVerification},
 		{method: "GET", path: "verifications/{id}", handle: s.showVerification},
+		{method: "POST", path: "shipments", body: needsBody, handle: s.createShipment},
+		{method: "GET", path: "shipments/{id}", handle: s.showShipment},
+		{method: "DELETE", path: "shipments/{id}", handle: s.cancelShipment},
+		{method: "POST", path: "examinations", body: needsBody, handle: s.examine},
+		{method: "POST", path: "devices", body: needsBody, handle: s.createDevice},
+		{method: "GET", path: "devices/{id}", handle: s.showDevice},
+		{method: "DELETE", path: "devices/{id}", handle: s.deleteDevice},
 
 		{method: "GET", path: "messages", since: version(3), handle: s.listMessages},
 		{method: "GET", path: "messages/{id}", since: version(3), handle: s.showMessage},
@@ -221,7 +231,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/" || path == "":
 		s.discover(w, q, id, http.StatusMultipleChoices)
-	case path == healthPath && r.Method == http.MethodGet:
+	case path == healthPath && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		q.route = "healthcheck"
 		s.health(w, r)
 	case path == "/v3" || strings.HasPrefix(path, "/v3/"):
@@ -270,6 +280,10 @@ func (s *server) serveVersion(w http.ResponseWriter, q *request, id, prefix stri
 	status, body, err := s.run(w, q, rt)
 	if err != nil {
 		f := faultOf(err)
+		if errors.Is(err, driverstate.ErrUnavailable) && !q.caller.Admin {
+			// Why names the database or the store, which is the operator's.
+			f = newFault(f.code, "Service is unavailable at this time.")
+		}
 		if f.code >= http.StatusInternalServerError {
 			s.log.ErrorContext(q.Context(), "request failed", "method", q.Method, "path", q.URL.Path, "status", f.code, "error", err)
 		}
@@ -291,6 +305,9 @@ func (s *server) run(w http.ResponseWriter, q *request, rt route) (int, any, err
 	}
 	if f := q.permitted(rt); f != nil {
 		return 0, nil, f
+	}
+	if err := q.checkTexts(); err != nil {
+		return 0, nil, err
 	}
 	return rt.handle(q)
 }
@@ -376,6 +393,15 @@ func (s *server) answer(w http.ResponseWriter, status int, body any) {
 	if body == nil {
 		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(status)
+		return
+	}
+	if rows, ok := body.(stream); ok {
+		w.WriteHeader(status)
+		if err := rows.write(w); err != nil {
+			// It must not look whole: net/http breaks the connection off.
+			s.log.Debug("answer not written", "error", err)
+			panic(http.ErrAbortHandler)
+		}
 		return
 	}
 	text, err := appendJSON(nil, body)

@@ -24,6 +24,8 @@ func (q *request) snapshotList(collection string, view func(*driverstate.Snapsho
 		key: "snapshots", collection: collection, resource: "Snapshot", tenant: tenantFilters("snapshot"),
 		column: snapshotColumn, times: snapshotTime, view: view,
 		metadata: func(snap *driverstate.Snapshot) map[string]string { return snap.Metadata },
+		valueless: []string{"cgsnapshot_id", "cluster_name", "deleted_at", "encryption_key_id", "group_snapshot_id", "host", "provider_auth",
+			"provider_id", "provider_location", "scheduled_at", "volume_type_id"},
 	}
 	return t.list(q, func(allProjects bool) ([]*driverstate.Snapshot, error) {
 		return q.srv.ops.Snapshots(q.Context(), q.caller, allProjects)
@@ -54,6 +56,8 @@ func snapshotColumn(snap *driverstate.Snapshot, column string) (value string, ok
 		return snap.UserID, true
 	case "progress":
 		return progress(snap), true
+	case "deleted":
+		return "false", true
 	case "use_quota", "consumes_quota":
 		return "true", true
 	}

@@ -19,6 +19,9 @@ type table[T any] struct {
 	resource   string // of an unknown marker
 	// tenant are the filters of one who is not admin.
 	tenant []string
+	// valueless are columns that Cinder's table has and no row here has a value
+	// in: a filter by one selects nothing.
+	valueless []string
 	// column is a column of a row as text; ok is false when there is no such
 	// column. It is asked of a zero row too.
 	column func(row T, name string) (value string, ok bool)
@@ -36,13 +39,13 @@ func (t table[T]) list(q *request, read func(allProjects bool) ([]T, error)) (in
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := q.checkFilters(p.filters, t.tenant); err != nil {
+	if err := q.checkFilters(p.filters, t.tenant, t.filterable); err != nil {
 		return 0, nil, err
 	}
 	if err := t.checkSort(p.sort); err != nil {
 		return 0, nil, err
 	}
-	wanted, err := t.wanted(q, p.filters)
+	wanted, err := t.wanted(p.filters)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -72,13 +75,21 @@ func (t table[T]) id(row T) string {
 	return id
 }
 
-func (t table[T]) checkSort(keys []driverstate.SortKey) error {
+// has is whether a column of rows has this name.
+func (t table[T]) has(name string) bool {
 	var zero T
+	_, isColumn := t.column(zero, name)
+	_, isTime := t.times(zero, name)
+	return isColumn || isTime
+}
+
+func (t table[T]) filterable(name string) bool {
+	return t.has(name) || slices.Contains(t.valueless, name) || name == "metadata" && t.metadata != nil
+}
+
+func (t table[T]) checkSort(keys []driverstate.SortKey) error {
 	for _, k := range keys {
-		if _, ok := t.column(zero, k.Column); ok {
-			continue
-		}
-		if _, ok := t.times(zero, k.Column); !ok {
+		if !t.has(k.Column) {
 			return invalidInput("Invalid sort key")
 		}
 	}

@@ -46,8 +46,9 @@ func (s *server) listTransfers(now bool, view func(*request, *driverstate.Transf
 		}
 		t := table[*driverstate.Transfer]{
 			key: "transfers", collection: "os-volume-transfer", resource: "Transfer",
-			tenant: []string{"id", "name", "display_name", "volume_id", "no_snapshots", "source_project_id", "created_at", "updated_at"},
-			column: transferColumn, times: transferTime,
+			tenant:    []string{"id", "name", "display_name", "volume_id", "no_snapshots", "source_project_id", "created_at", "updated_at"},
+			valueless: []string{"accepted", "deleted_at", "destination_project_id", "expires_at"},
+			column:    transferColumn, times: transferTime,
 			view: func(t *driverstate.Transfer) object { return view(q, t) },
 		}
 		return t.list(q, func(all bool) ([]*driverstate.Transfer, error) { return s.ops.Transfers(q.Context(), q.caller, all) })

@@ -40,7 +40,7 @@ func (s *server) setExtraSpecs(q *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := checkSpecs("extra_specs", asked, tightSpecKey); err != nil {
+	if err := checkSpecs("extra_specs", asked, tightSpecKey()); err != nil {
 		return 0, nil, err
 	}
 	return http.StatusOK, q.body, s.ops.ChangeExtraSpecs(q.Context(), q.caller, q.vars["id"], driverstate.MetadataChange{Set: metadata(asked)})
@@ -57,8 +57,8 @@ func (s *server) setExtraSpec(q *request) (int, any, error) {
 		return 0, nil, badRequest("{} does not have enough properties")
 	case len(asked) > 1:
 		return 0, nil, badRequest("%s has too many properties", clip(python(asked)))
-	case checkSpecs("", asked, tightSpecKey) != nil:
-		return 0, nil, checkSpecs("", asked, tightSpecKey)
+	case checkSpecs("", asked, tightSpecKey()) != nil:
+		return 0, nil, checkSpecs("", asked, tightSpecKey())
 	case !named:
 		return 0, nil, badRequest("Request body and URI mismatch")
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -89,8 +90,9 @@ func (s *server) listTypes(q *request) (int, any, error) {
 	q.Request = &r
 	t := table[*driverstate.VolumeTypeRow]{
 		key: "volume_types", linksKey: "volume_type_links", collection: "types", resource: "Volume type",
-		tenant: append([]string{"name", "description"}, tenantFilters("volume_type")...),
-		column: typeColumn, times: typeTime,
+		tenant:    append([]string{"name", "description"}, tenantFilters("volume_type")...),
+		valueless: []string{"deleted_at", "qos_specs_id"},
+		column:    typeColumn, times: typeTime,
 		view: func(t *driverstate.VolumeTypeRow) object { return q.typeView(t, true) },
 	}
 	return t.list(q, func(bool) ([]*driverstate.VolumeTypeRow, error) {
@@ -165,8 +167,8 @@ func (s *server) showType(q *request) (int, any, error) {
 }
 
 // tightSpecKey is a key of extra specs that are set on a type there is; one of a
-// new type is a metadataKey.
-var tightSpecKey = regexp.MustCompile(`^[a-zA-Z0-9\-_:.]{1,255}$`)
+// new type is a metadataKey. It is compiled when it is wanted, as that is.
+var tightSpecKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9\-_:.]{1,255}$`) })
 
 // checkSpecs judges extra specs (cinder/api/validation/parameter_types.py
 // extra_specs_with_null, extra_specs_with_no_spaces_key). name is empty where
@@ -193,7 +195,7 @@ func (s *server) createType(q *request) (int, any, error) {
 		return 0, nil, err
 	}
 	specs, _ := asked["extra_specs"].(map[string]any)
-	if err := checkSpecs("extra_specs", specs, metadataKey); err != nil {
+	if err := checkSpecs("extra_specs", specs, metadataKey()); err != nil {
 		return 0, nil, err
 	}
 	name := asked["name"].(string)

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -170,8 +171,8 @@ func (q *request) serviceView(s driverstate.ServiceState) object {
 	}
 	volume := s.Binary == driverstate.BinaryVolume
 	if q.version.since(49) && volume {
-		var backend any // Cinder's scheduler knows none of a silent or a clustered one
-		if s.Up && s.Cluster == "" {
+		var backend any // which Cinder's scheduler knows of some services alone (cinder/scheduler/host_manager.py _update_backend_state_map)
+		if s.Up && !s.Disabled && s.Cluster == "" {
 			backend = state
 		}
 		view = append(view, member{"backend_state", backend})
@@ -179,7 +180,13 @@ func (q *request) serviceView(s driverstate.ServiceState) object {
 	if q.version.since(7) {
 		view = append(view, member{"cluster", nullable(s.Cluster)})
 	}
-	view = append(view, member{"disabled_reason", nullable(s.DisabledReason)})
+	// Cinder has no member for why a driver is not set up; here it is told where
+	// clients show a reason.
+	reason := s.DisabledReason
+	if s.Reason != "" {
+		reason = strings.TrimPrefix(reason+"; "+s.Reason, "; ")
+	}
+	view = append(view, member{"disabled_reason", nullable(reason)})
 	if volume {
 		view = append(view, member{"replication_status", "disabled"}, member{"active_backend_id", nil}, member{"frozen", s.Frozen()})
 	}
@@ -206,6 +213,7 @@ func manageableView(m *driverstate.Manageable) object {
 		{"warnings", texts(m.Warnings)},
 		{"problems", problemViews(m.Problems)},
 		{"managed", m.Managed},
+		{"host", m.Host},
 	}
 }
 
@@ -228,25 +236,4 @@ func problemViews(problems []driverstate.Problem) []object {
 		})
 	}
 	return views
-}
-
-func verificationView(v *driverstate.Verification) object {
-	return object{
-		{"id", v.ID},
-		{"backup_id", v.BackupID},
-		{"depth", v.Depth},
-		{"status", v.Status},
-		{"condition", nullable(string(v.Report.Condition))},
-		{"reason", nullable(v.Report.Reason)},
-		{"problems", problemViews(v.Report.Problems)},
-		{"warnings", texts(v.Report.Warnings)},
-		{"bytes_done", v.BytesDone},
-		{"bytes_total", v.BytesTotal},
-		{"bytes_read", v.Report.BytesRead},
-		{"objects_read", v.Report.ObjectsRead},
-		{"method", nullable(v.Report.Method)},
-		{"error", nullable(v.Error)},
-		{"created_at", apiTime(v.CreatedAt)},
-		{"finished_at", apiTime(v.FinishedAt)},
-	}
 }

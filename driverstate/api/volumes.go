@@ -20,8 +20,11 @@ func (s *server) listVolumesDetail(q *request) (int, any, error) {
 func (q *request) volumeList(collection string, view func(*driverstate.Volume) object) (int, any, error) {
 	t := table[*driverstate.Volume]{
 		key: "volumes", collection: collection, resource: "Volume", tenant: tenantFilters("volume"),
-		column: volumeColumn, times: volumeTime, view: view,
+		column: q.volumeColumn, times: volumeTime, view: view,
 		metadata: func(v *driverstate.Volume) map[string]string { return v.Metadata },
+		valueless: []string{"cluster_name", "deleted_at", "ec2_id", "encryption_key_id", "glance_metadata", "launched_at", "previous_status",
+			"provider_auth", "provider_geometry", "provider_id", "provider_location", "replication_driver_data", "replication_extended_status",
+			"replication_status", "scheduled_at", "service_uuid", "terminated_at"},
 	}
 	return t.list(q, func(allProjects bool) ([]*driverstate.Volume, error) {
 		return q.srv.ops.Volumes(q.Context(), q.caller, allProjects)
@@ -29,7 +32,7 @@ func (q *request) volumeList(collection string, view func(*driverstate.Volume) o
 }
 
 // volumeColumn is the column function of a table.
-func volumeColumn(v *driverstate.Volume, column string) (value string, ok bool) {
+func (q *request) volumeColumn(v *driverstate.Volume, column string) (value string, ok bool) {
 	if v == nil {
 		v = &driverstate.Volume{}
 	}
@@ -63,6 +66,10 @@ func volumeColumn(v *driverstate.Volume, column string) (value string, ok bool) 
 			return "attached", true
 		}
 		return "detached", true
+	case "volume_type_id":
+		return q.typeID(v.VolumeType), true
+	case "multiattach", "shared_targets", "deleted":
+		return "false", true
 	case "migration_status", "group_id", "consistencygroup_id":
 		return "", true
 	case "use_quota", "consumes_quota":

@@ -30,7 +30,7 @@ func (s *server) cleanupWorkers(q *request) (int, any, error) {
 	rules := schema{members: map[string]rule{
 		"cluster_name":  hostRule,
 		"host":          hostRule,
-		"binary":        oneOf(string(driverstate.BinaryVolume), string(driverstate.BinaryScheduler)),
+		"binary":        cleanableBinary,
 		"is_up":         booleanRule,
 		"disabled":      booleanRule,
 		"resource_id":   uuidOrNullRule,
@@ -39,6 +39,9 @@ func (s *server) cleanupWorkers(q *request) (int, any, error) {
 	}}
 	if f := rules.check("", q.body); f != nil {
 		return 0, nil, f
+	}
+	if err := q.requireAdmin("workers:cleanup"); err != nil {
+		return 0, nil, err
 	}
 	filter, err := cleanupFilter(q.body.(map[string]any))
 	if err != nil {
@@ -52,6 +55,15 @@ func (s *server) cleanupWorkers(q *request) (int, any, error) {
 		{"cleaning", cleanupViews(result.Cleaning)},
 		{"unavailable", cleanupViews(result.Unavailable)},
 	}, nil
+}
+
+// cleanableBinary takes cinder-backup too, which is ours: Cinder has no cleanup
+// of backups.
+func cleanableBinary(v any) string {
+	if v == string(driverstate.BinaryBackup) {
+		return ""
+	}
+	return oneOf(string(driverstate.BinaryVolume), string(driverstate.BinaryScheduler))(v)
 }
 
 func cleanupFilter(body map[string]any) (driverstate.CleanupFilter, error) {

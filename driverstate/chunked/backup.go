@@ -2,14 +2,17 @@ package chunked
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/md5" // the format's
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 )
@@ -21,32 +24,66 @@ func (d *Driver) Backup(ctx context.Context, b, parent *driverstate.Backup, src 
 	if obs == nil {
 		obs = driverstate.Discard
 	}
-	w := &writer{d: d, b: b, src: src, size: src.Size(), buffer: make([]byte, window)}
-	w.watch = &progress{obs: obs, told: time.Now(), event: driverstate.Event{
+	w, err := newWriter(d, b, src)
+	if err != nil {
+		return driverstate.Stored{}, &driverstate.Error{Op: "create", Resource: "backup", ID: b.ID, Err: err}
+	}
+	w.watch = &progress{obs: obs, told: time.Now(), load: w.meter.backup, event: driverstate.Event{
 		Op: "backup", BackupID: b.ID, VolumeID: b.VolumeID, BytesTotal: w.size,
 		ObjectsTotal: int((w.size + d.cfg.ObjectSize - 1) / d.cfg.ObjectSize),
 	}}
 	w.watch.tell(driverstate.EventStart, "")
-	err := w.backup(ctx, parent)
+	err = w.backup(ctx, parent)
 	w.watch.end(err)
 	if err != nil {
 		return driverstate.Stored{}, &driverstate.Error{Op: "create", Resource: "backup", ID: b.ID, Err: err}
 	}
-	return driverstate.Stored{ObjectCount: len(w.meta.Extents), Bytes: w.stored}, nil
+	return driverstate.Stored{ObjectCount: len(w.meta.Extents), Bytes: w.stored.Load()}, nil
 }
 
 // writer makes one backup.
 type writer struct {
-	d      *Driver
-	b      *driverstate.Backup
-	src    driverstate.Source
-	size   int64
-	meta   Metadata
-	hashes Hashes
-	base   *Hashes // the parent's; nil for a full backup
-	watch  *progress
-	stored int64
-	buffer []byte
+	d       *Driver
+	b       *driverstate.Backup
+	src     driverstate.Source
+	size    int64
+	meta    Metadata
+	hashes  Hashes
+	base    *Hashes   // the parent's; nil for a full backup
+	extents []*Extent // in the order of the volume, each filled in by who stores it
+	watch   *progress
+	meter   *meter
+	stored  atomic.Int64
+
+	workers int
+	grain   int64       // bytes of a grain, a multiple of the block size if that is smaller
+	free    chan *grain // the memory that a backup takes
+	tasks   chan *grain
+	objects chan struct{}   // one for each object that may be under way
+	small   chan struct{}   // one for each small object that may wait for the store besides
+	zeros   func() deflated // of a whole grain of zeros
+}
+
+func newWriter(d *Driver, b *driverstate.Backup, src driverstate.Source) (*writer, error) {
+	w := &writer{d: d, b: b, src: src, size: src.Size(), workers: d.cfg.Workers, grain: grainBytes}
+	if block := d.cfg.BlockSize; block <= grainBytes {
+		w.grain = grainBytes / block * block
+	} else {
+		w.workers = 1 // which has the digest of the block in hand from grain to grain
+	}
+	can, err := d.cfg.backup(d.cfg.Compression, w.workers)
+	if err != nil {
+		return nil, err
+	}
+	w.workers = can.workers
+	w.meter = newMeter(w.workers)
+	w.free, w.tasks = make(chan *grain, can.blocks), make(chan *grain)
+	for range can.blocks {
+		w.free <- nil // made when it is wanted
+	}
+	w.objects, w.small = make(chan struct{}, can.objects), make(chan struct{}, can.small)
+	w.zeros = sync.OnceValue(func() deflated { return newPacker(w, d.cfg.Level).deflate(zeroPage[:w.grain], nil) })
+	return w, nil
 }
 
 func (w *writer) backup(ctx context.Context, parent *driverstate.Backup) error {
@@ -57,31 +94,32 @@ func (w *writer) backup(ctx context.Context, parent *driverstate.Backup) error {
 	if _, err := ownPrefix(w.b, w.b.ServiceMetadata); err != nil {
 		return err
 	}
+	var err error
 	if parent != nil {
-		if err := w.compareWith(ctx, parent); err != nil {
+		if err = w.compareWith(ctx, parent); err != nil {
 			return err
 		}
 	}
-	volumeMeta, err := w.src.Metadata()
-	if err != nil {
-		return err
-	}
 	w.meta = Metadata{
 		BackupID: w.b.ID, VolumeID: w.b.VolumeID, Name: w.b.Name, Description: w.b.Description,
-		CreatedAt: w.b.CreatedAt, ParentID: w.b.ParentID, VolumeMeta: volumeMeta,
+		CreatedAt: w.b.CreatedAt, ParentID: w.b.ParentID,
 	}
 	w.hashes = Hashes{
 		BackupID: w.b.ID, VolumeID: w.b.VolumeID, BlockSize: block,
-		Sums: make([]byte, 0, (w.size+block-1)/block*sha256.Size),
+		Sums: make([]byte, (w.size+block-1)/block*sha256.Size),
 	}
 	if err := w.d.store.PutContainer(ctx, w.b.Container); err != nil {
 		return storeError(err)
 	}
-	for off := int64(0); off < w.size; off += w.d.cfg.ObjectSize {
-		if err := w.piece(ctx, off, min(w.d.cfg.ObjectSize, w.size-off)); err != nil {
-			return err
-		}
-		w.watch.object()
+	if err := w.copy(ctx); err != nil {
+		return err
+	}
+	for _, e := range w.extents {
+		w.meta.Extents = append(w.meta.Extents, *e)
+	}
+	// A source that is read once may know of it only at its end.
+	if w.meta.VolumeMeta, err = w.src.Metadata(); err != nil {
+		return err
 	}
 	// The metadata document is the commit mark: it comes last.
 	if err := w.put(ctx, hashesName(w.b.ServiceMetadata), func(to io.Writer) error {
@@ -122,26 +160,133 @@ func invalidBackup(reason string) error {
 	return driverstate.Fail(driverstate.ErrInvalidInput, "Invalid backup: "+reason)
 }
 
-// piece backs up one piece of the volume: all of it, or the runs of blocks that
-// changed. A run that is open at the end of the piece goes to its end.
-func (w *writer) piece(ctx context.Context, off, n int64) error {
-	first := len(w.hashes.Sums)
-	keep := func(sum []byte) error {
-		w.hashes.Sums = append(w.hashes.Sums, sum...)
-		return nil
+// copy stores the volume's objects.
+func (w *writer) copy(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for range w.workers {
+		group.Go(func() error { return newPacker(w, w.d.cfg.Level).work(ctx) })
 	}
-	if w.base == nil {
-		return w.extent(ctx, off, n, keep, w.watch.bytes)
+	group.Go(func() error {
+		defer close(w.tasks)
+		stores, ctx := errgroup.WithContext(ctx)
+		err := w.dispatch(ctx, stores)
+		return cmp.Or(stores.Wait(), err)
+	})
+	return group.Wait()
+}
+
+// dispatch cuts the volume in pieces of the object size: all of each, or the
+// runs of blocks that changed. While the changes of one piece are stored the
+// next one is hashed already, unless the volume can be read only once: then a
+// piece lies in a spool until it is stored.
+func (w *writer) dispatch(ctx context.Context, stores *errgroup.Group) error {
+	var once *pieces
+	if s, ok := w.src.(onceSource); ok && s.Sequential() {
+		once = &pieces{Source: w.src}
+		defer once.close()
+		w.src = once
 	}
-	if err := w.pass(ctx, off, n, nil, keep, w.watch.bytes); err != nil {
+	var last *hashing
+	for off := int64(0); off < w.size; off += w.d.cfg.ObjectSize {
+		n := min(w.d.cfg.ObjectSize, w.size-off)
+		if once != nil {
+			if err := w.next(ctx, stores, once, last, segment{off, off + n}); err != nil {
+				return err
+			}
+			last = nil
+		}
+		if w.base == nil {
+			if err := w.object(ctx, stores, off, n, w.watch.object); err != nil {
+				return err
+			}
+			continue
+		}
+		h, err := w.hash(ctx, off, n)
+		if err != nil {
+			return err
+		}
+		if last != nil {
+			if err := w.changes(ctx, stores, last); err != nil {
+				return err
+			}
+		}
+		last = h
+	}
+	if last != nil {
+		if err := w.changes(ctx, stores, last); err != nil {
+			return err
+		}
+	}
+	return w.idle(ctx)
+}
+
+// next loads the next piece of a source that is read once, when the one before
+// it is stored.
+func (w *writer) next(ctx context.Context, stores *errgroup.Group, once *pieces, last *hashing, s segment) error {
+	if last != nil {
+		if err := w.changes(ctx, stores, last); err != nil {
+			return err
+		}
+	}
+	if err := w.idle(ctx); err != nil {
 		return err
 	}
+	return once.load(ctx, s.off, s.end-s.off)
+}
+
+// idle returns when no object is under way that reads the volume.
+func (w *writer) idle(ctx context.Context) error {
+	for range cap(w.objects) {
+		select {
+		case w.objects <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for range cap(w.objects) {
+		<-w.objects
+	}
+	return nil
+}
+
+// hashing is a piece whose blocks are being hashed.
+type hashing struct {
+	off, n int64
+	left   atomic.Int64 // grains, and one until all are on their way
+	done   chan struct{}
+}
+
+// hash has the blocks of a piece hashed.
+func (w *writer) hash(ctx context.Context, off, n int64) (*hashing, error) {
+	h := &hashing{off: off, n: n, done: make(chan struct{})}
+	h.left.Store(1)
+	err := w.feed(ctx, off, n, func(g *grain) {
+		g.hashing = h
+		h.left.Add(1)
+	})
+	h.finish()
+	return h, err
+}
+
+func (h *hashing) finish() {
+	if h.left.Add(-1) == 0 {
+		close(h.done)
+	}
+}
+
+// changes stores the runs of blocks of a hashed piece that differ from the
+// parent's. A run that is open at the end of the piece goes to its end.
+func (w *writer) changes(ctx context.Context, stores *errgroup.Group, h *hashing) error {
+	select {
+	case <-h.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	block := w.hashes.BlockSize
-	sums, old := w.hashes.Sums[first:], w.base.Sums[first:]
-	blocks := int64(len(sums) / sha256.Size)
+	first := h.off / block
+	blocks := (h.n + block - 1) / block
 	changed := func(i int64) bool {
-		at := i * sha256.Size
-		return !bytes.Equal(sums[at:at+sha256.Size], old[at:at+sha256.Size])
+		return !bytes.Equal(w.hashes.Sum(int(first+i)), w.base.Sum(int(first+i)))
 	}
 	for i := int64(0); i < blocks; i++ {
 		if !changed(i) {
@@ -151,153 +296,33 @@ func (w *writer) piece(ctx context.Context, off, n int64) error {
 		for i < blocks && changed(i) {
 			i++
 		}
-		at := start * sha256.Size
-		expect := func(sum []byte) error {
-			if !bytes.Equal(sum, sums[at:at+sha256.Size]) {
-				return driverstate.Fail(driverstate.ErrConflict, "the volume changed while it was being backed up")
-			}
-			at += sha256.Size
-			return nil
-		}
-		if err := w.extent(ctx, off+start*block, min(i*block, n)-start*block, expect, func(int64) {}); err != nil {
+		if err := w.object(ctx, stores, h.off+start*block, min(i*block, h.n)-start*block, nil); err != nil {
 			return err
 		}
 	}
+	w.watch.object()
 	return nil
-}
-
-// pass reads a range of the volume once, calling each with the digest of every
-// block and step with how far it got on, and writes it to all of to.
-func (w *writer) pass(ctx context.Context, off, n int64, to []io.Writer, each func(sum []byte) error, step func(int64)) error {
-	block := w.hashes.BlockSize
-	sha := sha256.New()
-	inBlock := int64(0)
-	var sum [sha256.Size]byte
-	for done := int64(0); done < n; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b := w.buffer[:min(int64(len(w.buffer)), n-done)]
-		if _, err := w.src.ReadAt(b, off+done); err != nil && !(errors.Is(err, io.EOF) && done+int64(len(b)) == n) {
-			return fmt.Errorf("reading the volume at byte %d: %w", off+done, err)
-		}
-		for _, out := range to {
-			if _, err := out.Write(b); err != nil {
-				return err
-			}
-		}
-		done += int64(len(b))
-		step(int64(len(b)))
-		for len(b) > 0 {
-			m := min(block-inBlock, int64(len(b)))
-			sha.Write(b[:m])
-			b, inBlock = b[m:], inBlock+m
-			if inBlock == block || (len(b) == 0 && done == n) {
-				if err := each(sha.Sum(sum[:0])); err != nil {
-					return err
-				}
-				sha.Reset()
-				inBlock = 0
-			}
-		}
-	}
-	return nil
-}
-
-// extent stores one range of the volume as an object: compressed where that
-// makes it smaller, else raw.
-func (w *writer) extent(ctx context.Context, off, n int64, each func(sum []byte) error, step func(int64)) error {
-	e := Extent{Name: chunkName(w.b.ServiceMetadata, len(w.meta.Extents)+1), Offset: off, Length: n, Compression: w.d.cfg.Compression}
-	plain := md5.New() // the format's
-	raw := io.NewSectionReader(w.src, off, n)
-	var body io.ReadSeeker = raw
-	size := n
-	if e.Compression == CompressionNone {
-		if err := w.pass(ctx, off, n, []io.Writer{plain}, each, step); err != nil {
-			return err
-		}
-	} else {
-		packed := &spool{}
-		defer packed.close()
-		if err := w.pack(ctx, e, packed, plain, each, step); err != nil {
-			return err
-		}
-		if packed.size < n {
-			body, size = packed.reader(), packed.size
-		} else {
-			e.Compression = CompressionNone
-		}
-	}
-	plain.Sum(e.MD5[:0])
-	checked := &checkedReader{ReadSeeker: body, want: e.MD5, check: body == io.ReadSeeker(raw)}
-	if err := w.d.store.Put(ctx, w.b.Container, e.Name, checked, size); err != nil {
-		return fmt.Errorf("object %s: %w", e.Name, storeError(err))
-	}
-	if err := checked.verdict(); err != nil {
-		return err
-	}
-	w.stored += size
-	w.meta.Extents = append(w.meta.Extents, e)
-	return nil
-}
-
-func (w *writer) pack(ctx context.Context, e Extent, to io.Writer, plain io.Writer, each func(sum []byte) error, step func(int64)) error {
-	out, err := encoder(e.Compression, to, e.Length)
-	if err != nil {
-		return err
-	}
-	if err := w.pass(ctx, e.Offset, e.Length, []io.Writer{out, plain}, each, step); err != nil {
-		return errors.Join(err, out.Close())
-	}
-	return out.Close()
 }
 
 // put stores a document.
 func (w *writer) put(ctx context.Context, name string, write func(io.Writer) error) error {
+	n, err := w.d.putDocument(ctx, w.b.Container, name, write)
+	w.stored.Add(n)
+	return err
+}
+
+// putDocument stores a document, and returns how long it is.
+func (d *Driver) putDocument(ctx context.Context, container, name string, write func(io.Writer) error) (int64, error) {
 	document := &spool{}
 	defer document.close()
 	if err := write(document); err != nil {
-		return err
+		return 0, err
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
-	if err := w.d.store.Put(ctx, w.b.Container, name, document.reader(), document.size); err != nil {
-		return fmt.Errorf("object %s: %w", name, storeError(err))
+	if err := d.store.Put(ctx, container, name, document.reader(), document.size); err != nil {
+		return 0, fmt.Errorf("object %s: %w", name, storeError(err))
 	}
-	w.stored += document.size
-	return nil
-}
-
-// checkedReader proves that what is read a second time, to be stored raw, is
-// what was hashed the first time.
-type checkedReader struct {
-	io.ReadSeeker
-	want  [md5.Size]byte
-	check bool
-	hash  hash.Hash // of everything read since the last seek
-}
-
-func (c *checkedReader) Read(p []byte) (int, error) {
-	n, err := c.ReadSeeker.Read(p)
-	if c.check {
-		if c.hash == nil {
-			c.hash = md5.New() // the format's
-		}
-		c.hash.Write(p[:n])
-	}
-	return n, err
-}
-
-// Seek implements io.Seeker.
-func (c *checkedReader) Seek(off int64, whence int) (int64, error) {
-	c.hash = nil
-	return c.ReadSeeker.Seek(off, whence)
-}
-
-func (c *checkedReader) verdict() error {
-	if !c.check || c.hash == nil || bytes.Equal(c.hash.Sum(nil), c.want[:]) {
-		return nil
-	}
-	return driverstate.Fail(driverstate.ErrConflict, "the volume changed while it was being backed up")
+	return document.size, nil
 }

@@ -8,8 +8,10 @@ import (
 	"sync"
 
 	"github.com/dsnet/compress/bzip2"
-	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/cinder-go/cinder-go/driverstate/bunzip"
+	"github.com/cinder-go/cinder-go/driverstate/inflate"
 )
 
 // maxZstdWindow bounds what a zstd frame may make us keep. Cinder compresses
@@ -60,14 +62,17 @@ func (d *plainDecoder) Close() error {
 	return nil
 }
 
-type zlibDecoder struct{ io.ReadCloser }
+// zlibDecoder does not check the Adler-32: the bytes are proven by SHA-256 or
+// by MD5.
+type zlibDecoder struct{ *inflate.Reader }
 
-func (d *zlibDecoder) reset(r *bufio.Reader) (err error) {
-	if d.ReadCloser == nil {
-		d.ReadCloser, err = zlib.NewReader(r)
-		return err
+func (d *zlibDecoder) reset(r *bufio.Reader) error {
+	if d.Reader == nil {
+		d.Reader = inflate.NewReader(r)
+		return nil
 	}
-	return d.ReadCloser.(zlib.Resetter).Reset(r, nil)
+	d.Reset(r)
+	return nil
 }
 
 func (d *zlibDecoder) Close() error {
@@ -75,33 +80,23 @@ func (d *zlibDecoder) Close() error {
 	return nil
 }
 
-type bz2Decoder struct {
-	*bzip2.Reader
-	ended bool
-}
+// bz2Decoder decodes the blocks of one object side by side where no other
+// object wants the processors.
+type bz2Decoder struct{ *bunzip.Reader }
 
-func (d *bz2Decoder) reset(r *bufio.Reader) (err error) {
-	d.ended = false
+func (d *bz2Decoder) reset(r *bufio.Reader) error {
 	if d.Reader == nil {
-		d.Reader, err = bzip2.NewReader(r, nil)
-		return err
+		d.Reader = bunzip.NewReader(r, 0)
+		return nil
 	}
-	return d.Reader.Reset(r)
-}
-
-func (d *bz2Decoder) Read(p []byte) (int, error) {
-	n, err := d.Reader.Read(p)
-	d.ended = errors.Is(err, io.EOF)
-	return n, err
+	d.Reset(r, 0)
+	return nil
 }
 
 func (d *bz2Decoder) Close() error {
-	// Reset forgets the source, but not the bytes of it that were not read
-	// yet: only a reader at its end may be used again.
-	if d.ended {
-		decoders[CompressionBz2].Put(d)
-	}
-	return nil
+	err := d.Reader.Close()
+	decoders[CompressionBz2].Put(d)
+	return err
 }
 
 type zstdDecoder struct{ *zstd.Decoder }
@@ -109,9 +104,10 @@ type zstdDecoder struct{ *zstd.Decoder }
 func (d *zstdDecoder) reset(r *bufio.Reader) (err error) {
 	if d.Decoder == nil {
 		// One goroutine: a second one makes a stream slower, and objects are
-		// decoded side by side.
+		// decoded side by side. The checksum of a frame, which costs 6 %, is
+		// not looked at: the bytes are proven by SHA-256 or by MD5.
 		d.Decoder, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxZstdWindow))
+			zstd.WithDecoderMaxWindow(maxZstdWindow), zstd.IgnoreChecksum(true))
 		return err
 	}
 	return d.Decoder.Reset(r)
@@ -126,25 +122,118 @@ func (d *zstdDecoder) Close() error {
 	return nil
 }
 
-// encoder compresses size bytes written to it as Cinder can read them: one
-// zlib stream, one bz2 stream, or one zstd frame that tells its content size
-// (python-zstd refuses a frame without).
-func encoder(c Compression, w io.Writer, size int64) (io.WriteCloser, error) {
+// encoder makes of grains what Cinder can read.
+type encoder interface {
+	add(g *grain) error
+	// close ends the stream, and the encoder.
+	close() error
+}
+
+// newEncoder compresses size bytes as Cinder can read them: one zlib stream, one
+// bz2 stream, or one zstd frame that tells its content size (python-zstd refuses
+// a frame without).
+func newEncoder(c Compression, l Level, w io.Writer, size int64) (encoder, error) {
 	switch c {
 	case CompressionZlib:
-		return zlib.NewWriterLevel(w, 6)
+		return newZlibStream(w)
 	case CompressionBz2:
-		return bzip2.NewWriter(w, &bzip2.WriterConfig{Level: bzip2.BestCompression})
+		z, err := bzip2.NewWriter(w, &bzip2.WriterConfig{Level: bzip2.BestCompression})
+		return stream{z}, err
 	case CompressionZstd:
-		// A frame of fewer than 256 bytes has room for its content size only
-		// if it is a single segment.
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxZstdWindow/2),
-			zstd.WithSingleSegment(size < 256))
-		if err != nil {
-			return nil, err
-		}
-		z.ResetContentSize(w, size)
-		return z, nil
+		return newZstdStream(l, w, size)
 	}
 	return nil, errors.New("nothing to compress with")
+}
+
+// zstdStream is an encoder that goes back to the others when it is closed.
+type zstdStream struct {
+	stream
+	pool *sync.Pool
+}
+
+// zstdEncoders keeps encoders that are not in use: an increment has thousands of
+// small objects. A frame of fewer than 256 bytes has room for its content size
+// only if it is a single segment.
+var zstdEncoders = map[Level]*sync.Pool{
+	LevelCinder: zstdPool(false, LevelCinder), LevelFast: zstdPool(false, LevelFast), LevelFastest: zstdPool(false, LevelFastest),
+}
+
+var zstdSegments = zstdPool(true, LevelCinder)
+
+func zstdPool(single bool, l Level) *sync.Pool {
+	return &sync.Pool{New: func() any {
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(l.zstd()), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxZstdWindow/2), zstd.WithSingleSegment(single))
+		if err != nil {
+			panic(err) // an option that the library does not take
+		}
+		return z
+	}}
+}
+
+func newZstdStream(l Level, w io.Writer, size int64) (*zstdStream, error) {
+	pool := zstdEncoders[l]
+	if size < 256 {
+		pool = zstdSegments
+	}
+	z := pool.Get().(*zstd.Encoder)
+	z.ResetContentSize(w, size)
+	return &zstdStream{stream{z}, pool}, nil
+}
+
+func (z *zstdStream) close() error {
+	err := z.Close()
+	encoder := z.WriteCloser.(*zstd.Encoder)
+	encoder.Reset(nil)
+	z.pool.Put(encoder)
+	return err
+}
+
+// compressor makes grains of what is written to it.
+type compressor struct {
+	out    encoder
+	packer *packer
+	grain  grain
+}
+
+// newCompressor compresses size bytes as newEncoder says.
+func newCompressor(c Compression, l Level, w io.Writer, size int64) (io.WriteCloser, error) {
+	out, err := newEncoder(c, l, w, size)
+	if err != nil {
+		return nil, err
+	}
+	z := &compressor{out: out}
+	if c == CompressionZlib {
+		z.packer = newPacker(nil, l)
+	}
+	return z, nil
+}
+
+func (z *compressor) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		piece := p[n:min(len(p), n+grainBytes-len(z.grain.plain))]
+		z.grain.plain = append(z.grain.plain, piece...)
+		n += len(piece)
+		if len(z.grain.plain) == grainBytes {
+			err = z.flush()
+		}
+	}
+	return n, err
+}
+
+func (z *compressor) flush() error {
+	if z.packer != nil {
+		z.grain.packed = z.packer.deflate(z.grain.plain, z.grain.packed.data[:0])
+	}
+	err := z.out.add(&z.grain)
+	z.grain.plain = z.grain.plain[:0]
+	return err
+}
+
+// Close ends the stream.
+func (z *compressor) Close() error {
+	var err error
+	if len(z.grain.plain) > 0 {
+		err = z.flush()
+	}
+	return errors.Join(err, z.out.close())
 }

@@ -67,7 +67,7 @@ func restoreTo(ctx context.Context, d driverstate.Driver, c driverstate.Chain, p
 		return driverstate.Restored{}, err
 	}
 	defer target.Close()
-	out, err := d.Restore(ctx, c, target, nil)
+	out, err := d.Restore(ctx, c, target, driverstate.RestoreOptions{}, nil)
 	if err != nil {
 		return out, err
 	}

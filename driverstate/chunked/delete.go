@@ -94,7 +94,7 @@ func (d *Driver) oldIsOf(ctx context.Context, b *driverstate.Backup) (bool, erro
 	case err == nil:
 		owner = m.BackupID
 	case isAbsent(err):
-		h, _, herr := d.readShape(ctx, b.Container, oldPrefix)
+		h, herr := d.readOwner(ctx, b.Container, oldPrefix)
 		if isAbsent(herr) {
 			return false, d.nothingOld(ctx, b)
 		}

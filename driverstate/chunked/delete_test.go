@@ -144,17 +144,17 @@ func TestAReadOnlyStoreIsNotDeletedFrom(t *testing.T) {
 func TestPlaceNamesContainerAndPrefix(t *testing.T) {
 	start := time.Date(2026, 11, 21, 5, 54, 23, 0, time.UTC)
 	d, _ := newDriver(t, FileLayout{})
-	container, prefix, err := d.Place(row("", ""), start)
+	container, prefix, err := d.Place(row("", ""), nil, start)
 	require.NoError(t, err)
 	assert.Equal(t, ownDir, container)
 	assert.Equal(t, fileP, prefix)
-	container, _, err = d.Place(row("tenant-a/monthly", ""), start)
+	container, _, err = d.Place(row("tenant-a/monthly", ""), nil, start)
 	require.NoError(t, err)
 	assert.Equal(t, "tenant-a/monthly", container)
 	for _, b := range []*driverstate.Backup{
 		row("../x", ""), {ID: "x", VolumeID: volumeID}, {ID: backupID, VolumeID: "../x"},
 	} {
-		_, _, err := d.Place(b, start)
+		_, _, err := d.Place(b, nil, start)
 		assert.ErrorIs(t, err, driverstate.ErrInvalidInput)
 	}
 }

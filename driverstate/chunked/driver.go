@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/cores"
 	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
@@ -35,8 +35,12 @@ type Config struct {
 	// Workers is how many objects are read, or pieces written, at once.
 	// 0 means one per CPU.
 	Workers int
+	Tuning
 	// Logger is told what a scan had to leave out; nil discards it.
 	Logger *slog.Logger
+	// Space is what is free, and what there is, of the file system that the
+	// store is, in bytes; nil when it is none.
+	Space func() (free, total int64, err error)
 }
 
 // Validate answers ErrInvalidInput to what the format cannot hold.
@@ -57,6 +61,9 @@ func (c Config) Validate() error {
 	case c.Workers < 0:
 		return bad("workers %d is negative", c.Workers)
 	}
+	if err := c.Tuning.validate(); err != nil {
+		return err
+	}
 	switch c.Compression {
 	case CompressionNone, CompressionZlib, CompressionBz2, CompressionZstd:
 		return nil
@@ -69,6 +76,7 @@ type Driver struct {
 	store  objectstore.Store
 	layout Layout
 	cfg    Config
+	held   int // digests of a hash list that are held in memory
 	// big admits one long document at a time, so that a store full of them
 	// cannot use up the memory.
 	big chan struct{}
@@ -81,12 +89,12 @@ func New(store objectstore.Store, layout Layout, cfg Config) (*Driver, error) {
 		return nil, err
 	}
 	if cfg.Workers == 0 {
-		cfg.Workers = runtime.GOMAXPROCS(0)
+		cfg.Workers = cores.Count()
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Driver{store: store, layout: layout, cfg: cfg, big: make(chan struct{}, 1)}, nil
+	return &Driver{store: store, layout: layout, cfg: cfg, held: heldDigests, big: make(chan struct{}, 1)}, nil
 }
 
 // Service is the class path that Cinder records for this driver.
@@ -107,9 +115,10 @@ func (d *Driver) CheckForSetupError(ctx context.Context) error {
 	return nil
 }
 
-// Place names where b will lie if its copy starts at start.
-func (d *Driver) Place(b *driverstate.Backup, start time.Time) (container, serviceMetadata string, err error) {
-	if !isUUID(b.ID) || !isUUID(b.VolumeID) {
+// Place names where b will lie if its copy starts at start. It does not
+// depend on where its parent lies.
+func (d *Driver) Place(b, _ *driverstate.Backup, start time.Time) (container, serviceMetadata string, err error) {
+	if !driverstate.IsUUID(b.ID) || !driverstate.IsUUID(b.VolumeID) {
 		return "", "", driverstate.Fail(driverstate.ErrInvalidInput,
 			fmt.Sprintf("backup id %.80q or volume id %.80q is not a UUID", b.ID, b.VolumeID))
 	}
@@ -125,6 +134,13 @@ func (d *Driver) Place(b *driverstate.Backup, start time.Time) (container, servi
 		return "", "", err
 	}
 	return container, prefix, nil
+}
+
+// CheckBackup implements driverstate.BackupChecker: Tuning.Memory may be too
+// little to pack a backup, and enough to read one.
+func (d *Driver) CheckBackup() error {
+	_, err := d.cfg.backup(d.cfg.Compression, 1)
+	return err
 }
 
 // SupportsForceDelete is true for every chunked driver (chunkeddriver.py
@@ -149,6 +165,8 @@ func storeError(err error) error {
 		kind = driverstate.ErrReadOnly
 	case errors.Is(err, objectstore.ErrBadName):
 		kind = driverstate.ErrInvalidInput
+	case errors.Is(err, objectstore.ErrDamaged):
+		kind = driverstate.ErrCorrupt
 	default:
 		return err
 	}

@@ -39,3 +39,35 @@ func unhex(dst, src []byte) bool {
 	}
 	return true
 }
+
+// hexdigits spells the bytes of src with 2*len(src) digits in dst. len(src) is a
+// multiple of 4: four bytes are spelt at once, each digit in its byte of a word.
+func hexdigits(dst, src []byte) {
+	const ones = 0x0101010101010101
+	for ; len(src) > 0; dst, src = dst[8:], src[4:] {
+		x := uint64(binary.LittleEndian.Uint32(src))
+		x = (x | x<<16) & 0x0000ffff0000ffff
+		x = (x | x<<8) & 0x00ff00ff00ff00ff
+		x = (x>>4 | x<<8) & (0x0f * ones)
+		letter := (x + 6*ones) >> 4 & ones
+		binary.LittleEndian.PutUint64(dst, x+'0'*ones+letter*('a'-'9'-1))
+	}
+}
+
+// unhexDigest decodes a digest in small letters, as Cinder writes it; false if
+// it is spelt in any other way. Whether it is is asked once for all digits: by
+// spelling what was decoded again.
+func unhexDigest(dst *[32]byte, src *[64]byte) bool {
+	const ones = 0x0101010101010101
+	var bad uint64
+	for i := range len(dst) / 4 {
+		x := binary.LittleEndian.Uint64(src[8*i : 8*i+8])
+		v := x&(0x0f*ones) + 9*(x>>6&ones)
+		letter := (v + 6*ones) >> 4 & ones
+		bad |= (v + '0'*ones + letter*('a'-'9'-1)) ^ x | v&(0xf0*ones)
+		v = (v<<4 | v>>8) & 0x00ff00ff00ff00ff
+		v = (v | v>>8) & 0x0000ffff0000ffff
+		binary.LittleEndian.PutUint32(dst[4*i:4*i+4], uint32(v|v>>16))
+	}
+	return bad == 0
+}

@@ -57,14 +57,22 @@ type scanner struct {
 	before   int64 // bytes of the document ahead of buf
 	limit    int64 // bytes that the document may have
 	scratch  []byte
+	// words are keys met before: documents have the same ones again and again.
+	words map[string]string
 }
+
+// Words that are kept are few and short, whatever documents hold.
+const (
+	keptWords = 256
+	keptWord  = 32 // bytes
+)
 
 // scanners spares a scan of many small documents a buffer for each.
 var scanners = sync.Pool{New: func() any { return &scanner{buf: make([]byte, 64<<10)} }}
 
 func newScanner(r io.Reader, limit int64) *scanner {
 	s := scanners.Get().(*scanner)
-	*s = scanner{r: r, buf: s.buf, limit: limit, scratch: s.scratch}
+	*s = scanner{r: r, buf: s.buf, limit: limit, scratch: s.scratch, words: s.words}
 	return s
 }
 
@@ -130,6 +138,9 @@ func (s *scanner) byte() (byte, error) {
 
 // peek skips white space and returns the byte after it without consuming it.
 func (s *scanner) peek() (byte, error) {
+	if s.pos < s.end && s.buf[s.pos] > ' ' {
+		return s.buf[s.pos], nil
+	}
 	for {
 		if err := s.fill(1); err != nil {
 			return 0, s.cutAt(err)
@@ -175,6 +186,15 @@ func (s *scanner) finish() error {
 	}
 }
 
+// ends marks the bytes that are not themselves in a string.
+var ends = func() (t [256]bool) {
+	for c := range 0x20 {
+		t[c] = true
+	}
+	t['"'], t['\\'] = true, true
+	return t
+}()
+
 // str reads a string of at most limit bytes. The result is valid until the
 // next call.
 func (s *scanner) str(limit int) ([]byte, error) {
@@ -187,11 +207,15 @@ func (s *scanner) str(limit int) ([]byte, error) {
 			return nil, s.cutAt(err)
 		}
 		// Copy up to what needs a closer look.
-		i := s.pos
-		for i < s.end && s.buf[i] != '"' && s.buf[i] != '\\' && s.buf[i] >= 0x20 {
-			i++
+		plain := s.buf[s.pos:s.end]
+		for i, c := range plain {
+			if ends[c] {
+				plain = plain[:i]
+				break
+			}
 		}
-		out = append(out, s.buf[s.pos:i]...)
+		out = append(out, plain...)
+		i := s.pos + len(plain)
 		s.pos = i
 		if len(out) > limit {
 			return nil, s.fail("string longer than %d bytes", limit)
@@ -339,7 +363,7 @@ func (s *scanner) object(field func(key string) error) error {
 		s.pos++
 		return nil
 	}
-	var few [8]string
+	var few [48]string // a volume has 42 columns
 	seen := few[:0]
 	var many map[string]bool
 	for {
@@ -347,7 +371,7 @@ func (s *scanner) object(field func(key string) error) error {
 		if err != nil {
 			return err
 		}
-		key := intern(raw)
+		key := s.word(raw)
 		for _, k := range seen {
 			if k == key {
 				return s.fail("key %.80q twice", key)
@@ -457,17 +481,17 @@ func (s *scanner) skipNumber() error {
 	}
 }
 
-// intern spares the allocation for the keys that every chunk has.
-func intern(key []byte) string {
-	switch string(key) {
-	case "offset":
-		return "offset"
-	case "length":
-		return "length"
-	case "compression":
-		return "compression"
-	case "md5":
-		return "md5"
+// word is key as a string that is allocated once for all documents.
+func (s *scanner) word(key []byte) string {
+	if kept, ok := s.words[string(key)]; ok {
+		return kept
 	}
-	return string(key)
+	word := string(key)
+	if len(word) <= keptWord && len(s.words) < keptWords {
+		if s.words == nil {
+			s.words = make(map[string]string)
+		}
+		s.words[word] = word
+	}
+	return word
 }

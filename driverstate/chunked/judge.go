@@ -12,8 +12,21 @@ import (
 
 // judge looks at the documents and the listing of one backup and rebuilds its
 // row. An error is one of the store or of ctx; what is wrong with the backup is
-// in the result.
+// in the result. Documents that could be read and say what cannot be are looked
+// at once more: one bad read condemns no backup.
 func (d *Driver) judge(ctx context.Context, gr *group) (*copyFound, error) {
+	f, err := d.look(ctx, gr)
+	if err != nil || !f.doubtful {
+		return f, err
+	}
+	again, err := d.look(ctx, gr)
+	if err == nil && len(again.Problems) > len(f.Problems) {
+		return f, nil
+	}
+	return again, err
+}
+
+func (d *Driver) look(ctx context.Context, gr *group) (*copyFound, error) {
 	f := &copyFound{start: gr.id.start.Unix()}
 	f.Condition = driverstate.ConditionWhole
 	b := &f.Backup
@@ -51,6 +64,8 @@ func (d *Driver) judge(ctx context.Context, gr *group) (*copyFound, error) {
 	}
 	if f.Condition == driverstate.ConditionWhole {
 		b.Status = driverstate.StatusAvailable
+	} else {
+		f.doubtful = true
 	}
 	return f, nil
 }
@@ -104,7 +119,7 @@ func (d *Driver) nameOld(ctx context.Context, gr *group, f *copyFound) error {
 	if f.Backup.ID != "" || gr.hashes == nil {
 		return nil
 	}
-	h, _, err := d.readShape(ctx, gr.container, gr.prefix)
+	h, err := d.readOwner(ctx, gr.container, gr.prefix)
 	if err == nil {
 		f.Backup.ID, f.Backup.VolumeID = h.BackupID, h.VolumeID
 	}
@@ -115,7 +130,7 @@ func (d *Driver) nameOld(ctx context.Context, gr *group, f *copyFound) error {
 func (f *copyFound) rebuild(m *Metadata, gr *group) {
 	b := &f.Backup
 	b.ID, b.VolumeID, b.ParentID = m.BackupID, m.VolumeID, m.ParentID
-	b.Name, b.Description = m.Name, m.Description
+	b.Name, b.Description = keptText(m.Name), keptText(m.Description)
 	b.ObjectCount = len(m.Extents)
 	b.Metadata = map[string]string{}
 	b.UpdatedAt = gr.metadata.Modified.UTC().Truncate(time.Second)
@@ -128,6 +143,15 @@ func (f *copyFound) rebuild(m *Metadata, gr *group) {
 	if gr.id.old {
 		f.start = m.CreatedAt.Unix()
 	}
+}
+
+// keptText is a text of a document, whoever wrote it, as a row can keep it.
+func keptText(s *string) *string {
+	if s == nil {
+		return nil
+	}
+	kept := driverstate.KeptText(*s)
+	return &kept
 }
 
 // judgeHashes looks at the hash list. A restore can do without it.
@@ -246,6 +270,7 @@ func (f *copyFound) judgeVolumeMeta(m *Metadata, h hashShape) {
 	facts, err := parseVolumeMeta(m.VolumeMeta)
 	if err != nil {
 		f.warn("its %v", err)
+		f.doubtful = true
 	}
 	b.ProjectID, b.UserID = facts.project, facts.user
 	if facts.encryptionKey != "" {

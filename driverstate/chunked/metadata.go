@@ -106,9 +106,9 @@ func (h *head) check() error {
 		return refusal("names no version")
 	case h.version != formatVersion:
 		return refusal("version %.40q is not known", h.version)
-	case !isUUID(h.backupID):
+	case !driverstate.IsUUID(h.backupID):
 		return refusal("backup_id %.80q is not a UUID", h.backupID)
-	case !isUUID(h.volumeID):
+	case !driverstate.IsUUID(h.volumeID):
 		return refusal("volume_id %.80q is not a UUID", h.volumeID)
 	case !h.hasCreated:
 		return refusal("has no created_at")
@@ -131,7 +131,7 @@ func (p *metadataParser) document() error {
 	}
 	m := &p.m
 	m.BackupID, m.VolumeID, m.CreatedAt = p.backupID, p.volumeID, p.created
-	if m.ParentID != "" && !isUUID(m.ParentID) {
+	if m.ParentID != "" && !driverstate.IsUUID(m.ParentID) {
 		return refusal("parent_id %.80q is not a UUID", m.ParentID)
 	}
 	if m.ParentID == m.BackupID {
@@ -328,7 +328,7 @@ func (d *Driver) loadMetadata(ctx context.Context, container, prefix string) (*M
 }
 
 // loadMetadataSized is loadMetadata for a document whose length is known.
-func (d *Driver) loadMetadataSized(ctx context.Context, container, prefix string, size int64) (*Metadata, error) {
+func (d *Driver) loadMetadataSized(ctx context.Context, container, prefix string, size int64) (m *Metadata, err error) {
 	if size >= bigMetadata {
 		select {
 		case d.big <- struct{}{}:
@@ -337,6 +337,17 @@ func (d *Driver) loadMetadataSized(ctx context.Context, container, prefix string
 			return nil, ctx.Err()
 		}
 	}
+	if size == 0 {
+		return d.readMetadata(ctx, container, prefix)
+	}
+	err = twice(ctx, func() error {
+		m, err = d.readMetadata(ctx, container, prefix)
+		return err
+	})
+	return m, err
+}
+
+func (d *Driver) readMetadata(ctx context.Context, container, prefix string) (*Metadata, error) {
 	r, err := d.store.Get(ctx, container, metadataName(prefix), 0, -1)
 	if err != nil {
 		return nil, fmt.Errorf("metadata document: %w", err)
@@ -350,6 +361,18 @@ func (d *Driver) loadMetadataSized(ctx context.Context, container, prefix string
 		return nil, fmt.Errorf("metadata document: %w", err)
 	}
 	return m, nil
+}
+
+// doubtful reports whether m is read well, and yet not as Cinder writes it: chunks
+// are numbered from 1 on without a gap, and volume_meta is JSON.
+func (m *Metadata) doubtful() bool {
+	if n := len(m.Extents); n > 0 {
+		if _, _, last, _ := splitName(m.Extents[n-1].Name); last != n {
+			return true
+		}
+	}
+	_, err := parseVolumeMeta(m.VolumeMeta)
+	return err != nil
 }
 
 // belongs checks that m is the document of prefix in container.

@@ -262,7 +262,7 @@ func FuzzParseMetadata(f *testing.F) {
 			require.ErrorIs(t, err, driverstate.ErrCorrupt)
 			return
 		}
-		require.True(t, isUUID(m.BackupID) && isUUID(m.VolumeID))
+		require.True(t, driverstate.IsUUID(m.BackupID) && driverstate.IsUUID(m.VolumeID))
 		var end int64
 		for _, x := range m.Extents {
 			require.GreaterOrEqual(t, x.Offset, end)

@@ -102,7 +102,7 @@ func parsePrefix(prefix string) (id identity, ok bool) {
 	default:
 		return identity{}, false
 	}
-	if !ok || !isUUID(id.volumeID) || !isUUID(id.backupID) || !allDigits(stamp) || hasControl(prefix) {
+	if !ok || !driverstate.IsUUID(id.volumeID) || !driverstate.IsUUID(id.backupID) || !allDigits(stamp) || hasControl(prefix) {
 		return identity{}, false
 	}
 	// Fourteen digits that are no date still name a backup.
@@ -114,27 +114,6 @@ func allDigits(s string) bool {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
 			return false
-		}
-	}
-	return true
-}
-
-// isUUID reports whether s is a UUID in Cinder's spelling: 8-4-4-4-12
-// hexadecimal digits in lower case.
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
-				return false
-			}
 		}
 	}
 	return true
@@ -158,7 +137,7 @@ func ownPrefix(b *driverstate.Backup, prefix string) (identity, error) {
 	}
 	id, ok := parsePrefix(prefix)
 	switch {
-	case !isUUID(b.ID):
+	case !driverstate.IsUUID(b.ID):
 		return bad("backup id %.80q is not a UUID", b.ID)
 	case prefix == "":
 		return bad("object prefix is empty")
@@ -224,7 +203,8 @@ func (l FileLayout) CheckContainer(container string) error {
 
 // ownDirectory reports whether container belongs to backup id alone.
 func ownDirectory(container, id string) bool {
-	return isUUID(id) && container == FileLayout{}.Container(&driverstate.Backup{ID: id})
+	return driverstate.IsUUID(id) && len(container) == len("ab/cd/")+len(id) &&
+		container[:2] == id[:2] && container[2] == '/' && container[3:5] == id[2:4] && container[5] == '/' && container[6:] == id
 }
 
 // directoryOwner is the id of the backup that container belongs to alone;

@@ -123,7 +123,7 @@ func FuzzNames(f *testing.F) {
 		if !ok || id.old {
 			return
 		}
-		require.True(t, isUUID(id.backupID) && isUUID(id.volumeID))
+		require.True(t, driverstate.IsUUID(id.backupID) && driverstate.IsUUID(id.volumeID))
 		_, err := ownPrefix(&driverstate.Backup{ID: id.backupID, VolumeID: id.volumeID}, prefix)
 		require.NoError(t, err)
 		if FileLayout.CheckContainer(FileLayout{}, name) == nil && id.zone == "" {

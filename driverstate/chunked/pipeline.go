@@ -2,16 +2,14 @@ package chunked
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/md5"
-	"crypto/sha256"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,7 +23,7 @@ import (
 const window = 512 << 10
 
 // zeroPage compares as zeros and hashes as a block of zeros.
-var zeroPage [window]byte
+var zeroPage [max(window, blockBytes, grainBytes)]byte
 
 // run carries out one plan: into a target, or, when verifying, into none.
 type run struct {
@@ -33,7 +31,14 @@ type run struct {
 	p      *plan
 	target driverstate.Target // nil to verify only
 	report func(*damage)      // nil to stop at the first damage
+	ended  func(*unit)        // is told of each that was read to its end; may be nil
 	watch  *progress
+	meter  *meter
+	can    budget
+
+	help chan *block  // from a worker that decodes to one that has nothing to do
+	soon chan *early  // the same
+	idle atomic.Int32 // workers that have nothing to do but help
 
 	written atomic.Int64
 	proven  atomic.Int64
@@ -43,87 +48,96 @@ type run struct {
 	method string
 }
 
-// execute processes every unit of the plan.
-func (r *run) execute(ctx context.Context) error {
-	if r.target != nil && r.target.Sequential() {
-		return r.inOrder(ctx)
+// execute processes every unit of the plan: regions side by side, each from
+// its beginning to its end, so that the target is written in long stretches.
+// What is proven is written behind the workers' backs, so that no decoder waits
+// for the disk.
+func (r *run) execute(ctx context.Context) (err error) {
+	if r.can, err = r.d.cfg.restore(r.p, r.d.cfg.Workers); err != nil {
+		return err
 	}
-	workers := min(r.d.cfg.Workers, max(1, len(r.p.units)))
+	regions := r.p.regions()
+	if r.target == nil {
+		return r.work(ctx, regions, newOutput(nil, r.workers(regions), r.can.blocks))
+	}
+	if r.target.Sequential() {
+		regions = []region{slices.Concat(regions...)}
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	var next atomic.Int64
-	for range workers {
+	out := newOutput(r.target, r.workers(regions), r.can.blocks)
+	for range out.writers {
+		group.Go(func() error { return r.write(ctx, out) })
+	}
+	var worked time.Time
+	group.Go(func() error {
+		defer close(out.queue)
+		defer func() { worked = time.Now() }()
+		return r.work(ctx, regions, out)
+	})
+	err = group.Wait()
+	since(&r.meter.after, worked) // what the queue still held
+	return err
+}
+
+func (r *run) workers(regions []region) int {
+	return max(1, min(r.can.workers, helpers*len(regions)))
+}
+
+func (r *run) work(ctx context.Context, regions []region, out *output) error {
+	group, ctx := errgroup.WithContext(ctx)
+	r.meter.workers = r.workers(regions)
+	r.help, r.soon = make(chan *block, maxPending), make(chan *early, earlyMost)
+	var next, decoding atomic.Int64
+	decoding.Store(int64(r.meter.workers))
+	for range r.meter.workers {
 		group.Go(func() error {
-			w := newWorker(r)
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(r.p.units) {
-					return nil
-				}
-				if err := w.whole(ctx, r.p.units[i]); err != nil {
-					return err
-				}
+			w := newWorker(r, out)
+			err := w.decode(ctx, regions, &next)
+			if decoding.Add(-1) == 0 {
+				close(r.help)
 			}
+			if err != nil {
+				return err
+			}
+			return w.assist(ctx)
 		})
 	}
 	return group.Wait()
 }
 
-// inOrder walks the image from its beginning. An object whose segments others
-// interrupt stays open; of each layer at most one is.
-func (r *run) inOrder(ctx context.Context) error {
-	type piece struct {
-		segment
-		unit *unit
-		last bool
-	}
-	var pieces []piece
-	for _, u := range r.p.units {
-		for i, s := range u.segments {
-			pieces = append(pieces, piece{s, u, i == len(u.segments)-1})
-		}
-	}
-	slices.SortFunc(pieces, func(a, b piece) int { return cmp.Compare(a.off, b.off) })
-	w := newWorker(r)
-	open := map[*unit]*cursor{}
-	defer func() {
-		for _, c := range open {
-			c.close()
-		}
-	}()
-	for _, p := range pieces {
-		c := open[p.unit]
-		if c == nil {
-			c = newCursor(w, p.unit)
-			open[p.unit] = c
-			if err := c.begin(ctx); err != nil {
+// decode processes regions until there are no more.
+func (w *worker) decode(ctx context.Context, regions []region, next *atomic.Int64) error {
+	for {
+		i := int(next.Add(1)) - 1
+		if i >= len(regions) {
+			if err := w.settle(ctx); err != nil {
 				return err
 			}
+			return w.flush(ctx)
 		}
-		if err := c.segment(ctx, p.segment); err != nil {
+		if err := w.region(ctx, regions[i]); err != nil {
 			return err
 		}
-		if p.last {
-			err := c.finish()
-			c.close()
-			delete(open, p.unit)
-			if err != nil {
-				return err
-			}
-		}
 	}
-	return nil
 }
 
-// worker owns the buffer through which one goroutine passes its bytes.
+// worker owns the buffers through which one goroutine passes its bytes.
 type worker struct {
 	*run
-	buffer   []byte
-	sha      hash.Hash
-	zeroSums map[int64][sha256.Size]byte // by length of the block
+	out     *output  // nil for one that only proves
+	block   *block   // being filled; nil for none
+	pending []*block // that others prove, or that come after those, in order
+	again   bool     // what was not proven is being read again
+	failed  error    // of an earlier block, which ends the run
+	ahead   int      // the next piece of the region that may be asked for
+	asked   map[*unit]*early
+	buffer  []byte // for bytes that are not written, or not as they are read
+	*digester
+	digests
 }
 
-func newWorker(r *run) *worker {
-	return &worker{run: r, buffer: make([]byte, window), sha: sha256.New(), zeroSums: map[int64][sha256.Size]byte{}}
+func newWorker(r *run, out *output) *worker {
+	return &worker{run: r, out: out, buffer: make([]byte, window), digester: newDigester(), asked: map[*unit]*early{}}
 }
 
 // weakness orders the proofs.
@@ -138,74 +152,10 @@ func (r *run) note(method string) {
 	}
 }
 
-func (w *worker) matches(block, sum []byte) bool {
-	if isZero(block) {
-		zero := w.zeroSum(int64(len(block)))
-		return bytes.Equal(zero[:], sum)
-	}
-	w.sha.Reset()
-	w.sha.Write(block)
-	var have [sha256.Size]byte
-	return bytes.Equal(w.sha.Sum(have[:0]), sum)
-}
-
-// zeroSum is the digest of n zeros, computed once for each n.
-func (w *worker) zeroSum(n int64) [sha256.Size]byte {
-	sum, ok := w.zeroSums[n]
-	if !ok {
-		sum = sha256.Sum256(zeroPage[:n])
-		w.zeroSums[n] = sum
-	}
-	return sum
-}
-
-func isZero(b []byte) bool { return bytes.Equal(b, zeroPage[:len(b)]) }
-
-// zeroGrain is the piece in which zeros are told from data.
-const zeroGrain = 32 << 10
-
-// emit writes proven bytes: runs of zeros as such, runs of data in one piece.
-func (w *worker) emit(b []byte, off int64) error {
-	w.proven.Add(int64(len(b)))
-	if w.target == nil {
-		return nil
-	}
-	for len(b) > 0 {
-		n := min(zeroGrain, len(b))
-		zero := isZero(b[:n])
-		for n < len(b) {
-			m := min(zeroGrain, len(b)-n)
-			if isZero(b[n:n+m]) != zero {
-				break
-			}
-			n += m
-		}
-		if err := w.put(b[:n], off, zero); err != nil {
-			return fmt.Errorf("writing the target at byte %d: %w", off, err)
-		}
-		b, off = b[n:], off+int64(n)
-	}
-	return nil
-}
-
-func (w *worker) put(b []byte, off int64, zero bool) error {
-	if zero {
-		// Every byte of the image is written once, by its last writer, so on
-		// a blank target no older data can show through.
-		if w.target.Blank() {
-			return nil
-		}
-		return w.target.ZeroRange(off, int64(len(b)))
-	}
-	w.written.Add(int64(len(b)))
-	_, err := w.target.WriteAt(b, off)
-	return err
-}
-
 // md5 proves a whole object by its md5, which until Kilo was that of the
 // stored bytes.
 func (w *worker) md5(ctx context.Context, u *unit) (method string, err error) {
-	x, err := w.d.open(ctx, u.layer, u.extent)
+	x, err := w.open(ctx, u.layer, u.extent)
 	if err != nil {
 		return "", err
 	}

@@ -15,7 +15,8 @@ import (
 type layer struct {
 	backup *driverstate.Backup
 	meta   *Metadata
-	hashes *Hashes // nil when the list is absent or cannot be used
+	hashes *Hashes // nil when the list is absent, cannot be used, or was not wanted
+	listed bool    // it was looked for
 }
 
 // segment is a range of the volume whose last writer is an object.
@@ -29,6 +30,8 @@ type unit struct {
 	proof    proof
 }
 
+func (u *unit) id() objectID { return objectID{u.layer.backup.ID, u.extent.Name} }
+
 // proof is how the bytes of a unit are proven.
 type proof struct {
 	hashes *Hashes // blocks of the volume; nil for md5 of the whole object
@@ -41,6 +44,7 @@ type plan struct {
 	length   int64
 	units    []*unit // ascending by first segment
 	gaps     []segment
+	part     *segment // of the image, that is wanted; nil for all
 	warnings []string
 }
 
@@ -48,12 +52,81 @@ func (p *plan) tip() *layer { return p.layers[len(p.layers)-1] }
 
 // load reads the documents of a chain and plans its restore.
 func (d *Driver) load(ctx context.Context, c driverstate.Chain) (*plan, error) {
+	return settled(func() (*plan, error) { return d.loadPlan(ctx, c) })
+}
+
+// settled is a plan; a doubtful one is of documents that were read alike twice:
+// what one bad read of a document leaves is proven by nothing else.
+func settled(load func() (*plan, error)) (*plan, error) {
+	p, err := load()
+	for range 2 {
+		if err != nil || !p.doubtful() {
+			break
+		}
+		before := p
+		before.close()
+		if p, err = load(); err == nil && p.sameObjects(before) {
+			break
+		}
+	}
+	if err == nil {
+		p.warnOfEdges()
+	}
+	return p, err
+}
+
+func (p *plan) sameObjects(q *plan) bool {
+	return slices.EqualFunc(p.layers, q.layers, func(a, b *layer) bool { return slices.Equal(a.meta.Extents, b.meta.Extents) })
+}
+
+// doubtful reports whether no hash list proves where objects belong, part of the
+// image is in no object, or an object or the image ends within a block of the
+// list, as that of no volume of whole GiB does.
+func (p *plan) doubtful() bool {
+	h := p.blockwise()
+	return h == nil || len(p.gaps) > 0 || p.length%h.BlockSize != 0 || p.unaligned(h) != nil
+}
+
+// blockwise is the hash list of the tip if it proves single blocks, else nil.
+func (p *plan) blockwise() *Hashes {
+	if h := p.tip().hashes; h != nil && h.BlockSize <= window {
+		return h
+	}
+	return nil
+}
+
+// unaligned is the first unit whose object is not made of whole blocks of h; nil
+// if all are.
+func (p *plan) unaligned(h *Hashes) *unit {
+	for _, u := range p.units {
+		e := u.extent
+		if !aligned([]segment{{e.Offset, min(e.Offset+e.Length, p.length)}}, h.BlockSize, p.length) {
+			return u
+		}
+	}
+	return nil
+}
+
+// warnOfEdges warns of objects that are proven, but not to belong where their
+// document has them.
+func (p *plan) warnOfEdges() {
+	h := p.blockwise()
+	if h == nil {
+		return
+	}
+	if u := p.unaligned(h); u != nil {
+		p.warnings = append(p.warnings, fmt.Sprintf(
+			"backup %s: object %s does not begin and end with blocks of the hash list, which proves nothing of where it belongs", u.layer.backup.ID, u.extent.Name))
+	}
+}
+
+func (d *Driver) loadPlan(ctx context.Context, c driverstate.Chain) (*plan, error) {
 	if len(c) == 0 || len(c) > driverstate.MaxChain {
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("a chain of %d backups", len(c)))
 	}
 	p := &plan{}
 	for i, b := range c {
-		l, err := d.loadLayer(ctx, b, p)
+		l, err := d.loadLink(ctx, c, i)
 		if err != nil {
 			return nil, err
 		}
@@ -65,11 +138,54 @@ func (d *Driver) load(ctx context.Context, c driverstate.Chain) (*plan, error) {
 		}
 		p.layers = append(p.layers, l)
 	}
+	if err := d.loadProof(ctx, p.tip(), p); err != nil {
+		return nil, err
+	}
 	p.make()
+	// The lists of other layers are wanted only for what the tip's cannot
+	// prove: chains are long.
+	for _, u := range p.units {
+		if u.proof.hashes != nil {
+			continue
+		}
+		if !u.layer.listed {
+			if err := d.loadProof(ctx, u.layer, p); err != nil {
+				p.close()
+				return nil, err
+			}
+		}
+		u.proof = p.prove(u)
+	}
 	return p, nil
 }
 
-func (d *Driver) loadLayer(ctx context.Context, b *driverstate.Backup, p *plan) (*layer, error) {
+// close lets go of what the plan keeps outside of memory.
+func (p *plan) close() {
+	for _, l := range p.layers {
+		l.hashes.close()
+	}
+}
+
+// loadLink is loadLayer of the i-th backup of a chain, whose document is read
+// once more if it names another parent than the one before it, or is not as
+// Cinder writes it.
+func (d *Driver) loadLink(ctx context.Context, c driverstate.Chain, i int) (*layer, error) {
+	var parent string
+	if i > 0 {
+		parent = c[i-1].ID
+	}
+	l, err := d.loadLayer(ctx, c[i])
+	if err != nil {
+		return nil, err
+	}
+	if l.meta.doubtful() || l.meta.ParentID != parent {
+		return d.loadLayer(ctx, c[i])
+	}
+	return l, nil
+}
+
+// loadLayer reads the metadata document of b.
+func (d *Driver) loadLayer(ctx context.Context, b *driverstate.Backup) (*layer, error) {
 	l := &layer{backup: b}
 	err := d.layout.CheckContainer(b.Container)
 	if err == nil {
@@ -85,27 +201,38 @@ func (d *Driver) loadLayer(ctx context.Context, b *driverstate.Backup, p *plan) 
 		return nil, &damage{Problem: driverstate.Problem{BackupID: b.ID, Object: metadataName(b.ServiceMetadata),
 			Reason: "it is the document of backup " + l.meta.BackupID}}
 	}
-	l.hashes, err = d.loadHashes(ctx, b.Container, b.ServiceMetadata)
+	return l, nil
+}
+
+// loadProof reads the hash list of l. That there is none is a warning.
+func (d *Driver) loadProof(ctx context.Context, l *layer, p *plan) (err error) {
+	b := l.backup
+	l.listed = true
+	l.hashes, err = d.loadList(ctx, b.Container, b.ServiceMetadata, d.held)
+	err = storeError(err)
 	switch {
 	case err == nil:
 	case isAbsent(err), errors.Is(err, driverstate.ErrCorrupt):
 		l.hashes = nil
-		p.warnings = append(p.warnings, fmt.Sprintf("backup %s has no usable hash list: %v", b.ID, err))
+		if warning := fmt.Sprintf("backup %s has no usable hash list: %v", b.ID, err); !slices.Contains(p.warnings, warning) {
+			p.warnings = append(p.warnings, warning)
+		}
 	default:
-		return nil, fmt.Errorf("object %s: %w", hashesName(b.ServiceMetadata), storeError(err))
+		return fmt.Errorf("object %s: %w", hashesName(b.ServiceMetadata), err)
 	}
-	return l, nil
+	return nil
 }
 
 func documentFault(b *driverstate.Backup, name string, err error) error {
 	problem := driverstate.Problem{BackupID: b.ID, Object: name}
+	err = storeError(err)
 	switch {
 	case isAbsent(err):
 		problem.Reason = "missing"
 	case errors.Is(err, driverstate.ErrCorrupt):
 		problem.Reason = err.Error()
 	default:
-		return fmt.Errorf("object %s: %w", name, storeError(err))
+		return fmt.Errorf("object %s: %w", name, err)
 	}
 	return &damage{Problem: problem}
 }
@@ -222,19 +349,24 @@ func (p *plan) measureUnlisted(end int64) {
 // prove chooses the strongest proof there is for the bytes of u: the tip's list
 // proves the chain too, the owner's proves the object, md5 is the last resort.
 func (p *plan) prove(u *unit) proof {
-	if h := p.tip().hashes; h != nil && h.BlockSize <= window && aligned(u.segments, h.BlockSize, p.length) {
+	if h := p.blockwise(); h != nil && aligned(u.segments, h.BlockSize, p.length) {
 		return proof{h}
 	}
-	h, e := u.layer.hashes, u.extent
+	return proof{u.layer.proof(u.extent)}
+}
+
+// proof is the hash list of l if it proves all of e; nil if it does not.
+func (l *layer) proof(e *Extent) *Hashes {
+	h := l.hashes
 	if h == nil || h.BlockSize > window || e.Offset%h.BlockSize != 0 {
-		return proof{}
+		return nil
 	}
 	end := e.Offset + e.Length
 	last := int64(h.Blocks()) * h.BlockSize
 	if end > last || (end%h.BlockSize != 0 && end <= last-h.BlockSize) {
-		return proof{}
+		return nil
 	}
-	return proof{h}
+	return h
 }
 
 // aligned reports whether every segment is made of whole blocks; the last block

@@ -17,10 +17,18 @@ type progress struct {
 	event driverstate.Event
 	mu    sync.Mutex
 	told  time.Time
+	load  func() driverstate.Load // nil when nobody measures
 }
 
 func (p *progress) bytes(n int64) { p.add(n, 0) }
 func (p *progress) object()       { p.add(0, 1) }
+
+// left says how many objects are left to be read.
+func (p *progress) left(objects int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.event.ObjectsTotal = objects
+}
 
 func (p *progress) add(bytes int64, objects int) {
 	p.mu.Lock()
@@ -47,6 +55,9 @@ func (p *progress) end(err error) {
 	if err != nil {
 		p.tell(driverstate.EventError, err.Error())
 		return
+	}
+	if p.load != nil {
+		p.event.Load = p.load()
 	}
 	p.tell(driverstate.EventEnd, "")
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/objectstore"
@@ -28,10 +30,23 @@ func (e *damage) Error() string {
 	if e.Object == "" {
 		return e.Reason
 	}
-	return fmt.Sprintf("object %s: %s", e.Object, e.Reason)
+	object := e.Object
+	if strings.HasPrefix(object, oldPrefix) { // which says not whose it is
+		object += " of backup " + e.BackupID
+	}
+	return fmt.Sprintf("object %s: %s", object, e.Reason)
 }
 
 func (e *damage) Unwrap() error { return driverstate.ErrCorrupt }
+
+// objectID names an object of a chain. Its name alone does not: before Pike the
+// objects of every backup on a file system were named alike (oldPrefix).
+type objectID struct{ backup, name string }
+
+func objectOf(p *driverstate.Problem) objectID { return objectID{p.BackupID, p.Object} }
+
+// Damage implements driverstate.Damaged.
+func (e *damage) Damage() driverstate.Problem { return e.Problem }
 
 // watched remembers an error of the store beneath a decoder, which would call
 // it a fault of the data.
@@ -60,24 +75,51 @@ type extentReader struct {
 	pos    int64 // in the extent
 }
 
-// open opens the object of e. Its absence is damage.
-func (d *Driver) open(ctx context.Context, l *layer, e *Extent) (*extentReader, error) {
-	stored, err := d.store.Get(ctx, l.backup.Container, e.Name, 0, -1)
+// open opens the object of e, whose absence is damage; m counts the time of
+// reading. The stored bytes are written, as they are read, to all of taps that
+// are not nil: when finish has succeeded those have got all of them.
+func (d *Driver) open(ctx context.Context, m *meter, l *layer, e *Extent, taps ...io.Writer) (*extentReader, error) {
+	x, err := d.openStored(ctx, m, l, e, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, tap := range taps {
+		if tap != nil {
+			x.source.Reader = io.TeeReader(x.source.Reader, tap)
+		}
+	}
+	if err := x.decode(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// openStored opens the stored bytes of e from off on.
+func (d *Driver) openStored(ctx context.Context, m *meter, l *layer, e *Extent, off int64) (*extentReader, error) {
+	start := time.Now()
+	stored, err := d.store.Get(ctx, l.backup.Container, e.Name, off, -1)
+	since(&m.source, start)
 	if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrNoContainer) {
 		return nil, l.cut(e, reasonMissing, e.Offset)
+	}
+	if errors.Is(err, objectstore.ErrDamaged) {
+		return nil, l.cut(e, err.Error(), e.Offset)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("object %s: %w", e.Name, storeError(err))
 	}
-	x := &extentReader{layer: l, extent: e, stored: stored, source: &watched{Reader: stored}}
+	return &extentReader{layer: l, extent: e, stored: stored, source: &watched{Reader: timedReader{stored, &m.source}}}, nil
+}
+
+// decode begins to decode what is stored.
+func (x *extentReader) decode() (err error) {
 	x.buffer = readBuffers.Get().(*bufio.Reader)
 	x.buffer.Reset(x.source)
-	if x.plain, err = newDecoder(e.Compression, x.buffer); err != nil {
+	if x.plain, err = newDecoder(x.extent.Compression, x.buffer); err != nil {
 		err = x.fault(err)
 		x.close()
-		return nil, err
 	}
-	return x, nil
+	return err
 }
 
 func (x *extentReader) close() {
@@ -91,10 +133,15 @@ func (x *extentReader) close() {
 
 // fault tells the store's errors from the data's.
 func (x *extentReader) fault(err error) error {
-	if x.source.err != nil {
-		return fmt.Errorf("object %s: %w", x.extent.Name, storeError(x.source.err))
-	}
 	e := x.extent
+	switch {
+	case errors.Is(x.source.err, objectstore.ErrDamaged) && e.Compression == CompressionNone:
+		return x.layer.damaged(e, x.source.err.Error(), e.Offset+x.pos, 1) // at least; behind it, it can be read
+	case errors.Is(x.source.err, objectstore.ErrDamaged):
+		return x.layer.cut(e, x.source.err.Error(), e.Offset+x.pos)
+	case x.source.err != nil:
+		return fmt.Errorf("object %s: %w", e.Name, storeError(x.source.err))
+	}
 	reason := fmt.Sprintf("its %s data is damaged (%v)", e.Compression, err)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		reason = fmt.Sprintf("it ends after %d of %d bytes", x.pos, e.Length)
@@ -126,6 +173,19 @@ func (x *extentReader) skip(ctx context.Context, pos int64, scratch []byte) erro
 		}
 	}
 	return nil
+}
+
+// openRaw opens an object that is stored as it is from pos on.
+func (d *Driver) openRaw(ctx context.Context, m *meter, l *layer, e *Extent, pos int64) (*extentReader, error) {
+	x, err := d.openStored(ctx, m, l, e, pos)
+	if err != nil {
+		return nil, err
+	}
+	x.pos = pos
+	if err := x.decode(); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 // finish proves, at the extent's end, that the object ends there too.

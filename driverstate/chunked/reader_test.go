@@ -25,11 +25,15 @@ func packed(t testing.TB, c Compression, plain []byte) []byte {
 		return plain
 	}
 	var out bytes.Buffer
-	w, err := encoder(c, &out, int64(len(plain)))
+	w, err := newEncoder(c, LevelCinder, &out, int64(len(plain)))
 	require.NoError(t, err)
-	_, err = w.Write(plain)
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
+	p := newPacker(&writer{}, LevelCinder)
+	for len(plain) > 0 {
+		n := min(len(plain), grainBytes)
+		require.NoError(t, w.add(&grain{plain: plain[:n], packed: p.deflate(plain[:n], nil)}))
+		plain = plain[n:]
+	}
+	require.NoError(t, w.close())
 	return out.Bytes()
 }
 
@@ -40,7 +44,7 @@ func unpacked(t testing.TB, c Compression, stored []byte, length int64) ([]byte,
 	d, store := newDriver(t, FileLayout{})
 	e := &Extent{Name: fileP + "-00001", Length: length, Compression: c}
 	store.Set(ownDir, e.Name, string(stored))
-	x, err := d.open(t.Context(), &layer{backup: row(ownDir, fileP)}, e)
+	x, err := d.open(t.Context(), newMeter(1), &layer{backup: row(ownDir, fileP)}, e)
 	if err != nil {
 		return nil, err
 	}

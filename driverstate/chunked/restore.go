@@ -13,48 +13,93 @@ func (d *Driver) newRun(op string, p *plan, obs driverstate.Observer) *run {
 		obs = driverstate.Discard
 	}
 	tip := p.tip().backup
-	return &run{d: d, p: p, watch: &progress{
-		obs: obs, told: time.Now(),
-		event: driverstate.Event{Op: op, BackupID: tip.ID, VolumeID: tip.VolumeID, BytesTotal: p.length, ObjectsTotal: len(p.units)},
+	m := newMeter(d.cfg.Workers)
+	return &run{d: d, p: p, meter: m, watch: &progress{
+		obs: obs, told: time.Now(), load: m.load,
+		event: driverstate.Event{Op: op, BackupID: tip.ID, VolumeID: tip.VolumeID, BytesTotal: p.wanted(), ObjectsTotal: len(p.units)},
 	}}
 }
 
 // Restore implements driverstate.Driver. Each byte of the image is read from
 // the object that wrote it last, proven, and written once.
-func (d *Driver) Restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, obs driverstate.Observer) (driverstate.Restored, error) {
-	out, err := d.restore(ctx, c, dst, obs)
+func (d *Driver) Restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, o driverstate.RestoreOptions, obs driverstate.Observer) (driverstate.Restored, error) {
+	out, err := d.restore(ctx, c, dst, o, obs)
 	if err != nil && len(c) > 0 {
 		err = &driverstate.Error{Op: "restore", Resource: "backup", ID: c.Tip().ID, Err: err}
 	}
 	return out, err
 }
 
-func (d *Driver) restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, obs driverstate.Observer) (out driverstate.Restored, err error) {
-	p, err := d.load(ctx, c)
+func (d *Driver) restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, o driverstate.RestoreOptions, obs driverstate.Observer) (out driverstate.Restored, err error) {
+	load := d.load
+	if o.Salvage {
+		load = d.loadRemains
+		if dst.Sequential() {
+			return out, driverstate.Fail(driverstate.ErrNotSupported, "to salvage takes a file or a device: what is found last belongs anywhere")
+		}
+	}
+	p, err := load(ctx, c)
 	if err != nil {
 		return out, err
 	}
+	defer p.close()
+	wanted, err := o.Within(p.length)
+	if err != nil {
+		return out, err
+	}
+	if o.Partial() {
+		p.clip(wanted)
+	}
 	r := d.newRun("restore", p, obs)
 	r.target = dst
+	if o.Partial() {
+		r.target = &part{dst, wanted.Offset}
+	}
 	r.watch.tell(driverstate.EventStart, "")
 	defer func() { r.watch.end(err) }()
-	if len(p.gaps) > 0 {
+	if len(p.gaps) > 0 && !o.Salvage {
 		return out, p.gapFault(p.gaps[0])
 	}
-	if err := d.survey(ctx, p); err != nil {
+	if o.Resume {
+		if out.BytesKept, err = r.resume(ctx, dst); err != nil {
+			return out, err
+		}
+	}
+	begun := time.Now()
+	if !o.Salvage { // which finds out by itself
+		err = d.survey(ctx, p)
+	}
+	since(&r.meter.before, begun)
+	if err != nil {
 		return out, err
 	}
-	if err := dst.Begin(p.length); err != nil {
+	if _, err := d.cfg.restore(p, d.cfg.Workers); err != nil { // before the target is touched
 		return out, err
 	}
-	if err := r.execute(ctx); err != nil {
+	if err := dst.Begin(wanted.Length); err != nil {
 		return out, err
 	}
-	if err := dst.Sync(); err != nil {
+	if o.Salvage {
+		s := &salvage{run: r}
+		err = s.restore(ctx)
+		out.Holes, out.BytesFilled = s.lost(), s.full
+	} else {
+		err = r.execute(ctx)
+	}
+	if err != nil {
+		return out, err
+	}
+	if err := ctx.Err(); err != nil { // nothing was left to notice it
+		return out, err
+	}
+	synced := time.Now()
+	err = dst.Sync()
+	since(&r.meter.after, synced)
+	if err != nil {
 		return out, err
 	}
 	return driverstate.Restored{
-		Length: p.length, BytesWritten: r.written.Load(), ObjectsRead: int(r.read.Load()),
+		Length: wanted.Length, BytesKept: out.BytesKept, BytesFilled: out.BytesFilled, Holes: out.Holes, BytesWritten: r.written.Load(), ObjectsRead: int(r.read.Load()),
 		VolumeMeta: p.tip().meta.VolumeMeta, Method: r.method, Warnings: p.warnings,
 	}, nil
 }
@@ -63,9 +108,9 @@ func (d *Driver) restore(ctx context.Context, c driverstate.Chain, dst driversta
 // lists, so that an object that is not there is known before the target is
 // touched. What does not stop the restore is a warning.
 func (d *Driver) survey(ctx context.Context, p *plan) error {
-	needed := make(map[string]bool, len(p.units))
+	needed := make(map[objectID]bool, len(p.units))
 	for _, u := range p.units {
-		needed[u.extent.Name] = true
+		needed[u.id()] = true
 	}
 	for _, l := range p.layers {
 		b := l.backup
@@ -82,9 +127,9 @@ func (d *Driver) survey(ctx context.Context, p *plan) error {
 		f.judgeObjects(l.meta, there)
 		for _, problem := range f.Problems {
 			switch {
-			case needed[problem.Object] && (problem.Reason == reasonMissing || problem.Reason == reasonEmpty):
+			case needed[objectOf(&problem)] && (problem.Reason == reasonMissing || problem.Reason == reasonEmpty):
 				return &damage{Problem: problem}
-			case !needed[problem.Object]:
+			case !needed[objectOf(&problem)]:
 				f.warn("object %s is %s; nothing of it is needed", problem.Object, problem.Reason)
 			}
 		}

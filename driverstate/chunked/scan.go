@@ -17,56 +17,72 @@ import (
 )
 
 // Scan yields every backup of the store, or of container and what lies below
-// it, ordered by creation time. Chunks are listed, never read. What cannot be
-// listed is left out and told to the logger; if it is the directory of one
-// backup, that backup is partial.
+// it, ordered by creation time, those without one last. Chunks are listed, never
+// read. What cannot be listed is left out and told to the logger; if it is the
+// directory of one backup, that backup is partial.
 //
 // Of several copies of one backup the best is yielded, with a warning that
 // names the others: a whole one before a damaged or partial one, then the one
 // whose copy started later.
 func (d *Driver) Scan(ctx context.Context, container string) iter.Seq2[driverstate.Found, error] {
-	return func(yield func(driverstate.Found, error) bool) {
+	scan := sync.OnceValues(func() (*sightings, error) {
 		found, err := d.scan(ctx, container)
+		if err == nil {
+			found.choose()
+		}
+		return found, err
+	})
+	return func(yield func(driverstate.Found, error) bool) {
+		found, err := scan()
 		if err != nil {
 			yield(driverstate.Found{}, storeError(err))
 			return
 		}
-		for _, f := range found {
-			if !yield(f.Found, nil) {
+		for _, x := range found.best {
+			if !yield(found.full(x).Found, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (d *Driver) scan(ctx context.Context, container string) ([]*copyFound, error) {
+func (d *Driver) scan(ctx context.Context, container string) (*sightings, error) {
 	if container != "" {
 		if err := d.layout.CheckContainer(container); err != nil {
 			return nil, err
 		}
 	}
-	s := scan{d: d, byID: make(map[string][]*copyFound)}
+	s := scan{d: d, found: sightings{d: d}}
 	if err := s.run(ctx, container); err != nil {
 		return nil, err
 	}
-	return s.best(), nil
+	return &s.found, nil
 }
 
 // scan is one pass over the store: one goroutine walks the containers, some
 // list them, some read the documents of what they hold.
 type scan struct {
-	d    *Driver
-	mu   sync.Mutex
-	byID map[string][]*copyFound
+	d     *Driver
+	found sightings
 }
 
 // copyFound is one copy of a backup: a Found and when its writing began.
 type copyFound struct {
 	driverstate.Found
 	start int64
+	// doubtful: a document that was read well says what is not so, or cannot be.
+	doubtful bool
 }
 
 func (s *scan) run(ctx context.Context, container string) error {
+	if store, ok := s.d.store.(objectstore.Surveyor); ok {
+		err := store.Survey(ctx, container, func(container string, in objectstore.Store, err error) error {
+			return s.visit(ctx, container, in, err)
+		})
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	containers := make(chan string)
 	groups := make(chan *group)
@@ -86,6 +102,8 @@ func (s *scan) run(ctx context.Context, container string) error {
 			}
 			return nil
 		})
+	}
+	for range max(s.d.cfg.Workers, scanReaders) {
 		g.Go(func() error {
 			for gr := range groups {
 				f, err := s.d.judge(ctx, gr)
@@ -119,6 +137,9 @@ func (s *scan) walk(ctx context.Context, within string, to chan<- string) error 
 				return err
 			}
 			continue
+		case err != nil && within != "" && errors.Is(err, objectstore.ErrForbidden):
+			// Whoever may not list containers may still know one.
+			return s.named(ctx, within, to)
 		case err != nil:
 			return err
 		}
@@ -130,9 +151,23 @@ func (s *scan) walk(ctx context.Context, within string, to chan<- string) error 
 		}
 	}
 	if !matched {
-		// A file system's container that holds no file is not yielded.
-		for _, err := range s.d.store.List(ctx, within, "") {
+		return s.named(ctx, within, to)
+	}
+	return nil
+}
+
+// named sends a container that was named and not yielded: a file system's that
+// holds no file, or an object store's that another account shares.
+func (s *scan) named(ctx context.Context, container string, to chan<- string) error {
+	for _, err := range s.d.store.List(ctx, container, "") {
+		if err != nil {
 			return err
+		}
+		select {
+		case to <- container:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil
@@ -160,25 +195,35 @@ func (s *scan) unreadable(ctx context.Context, container string, err error) erro
 	return nil
 }
 
-// list sends the backups that container holds.
-func (s *scan) list(ctx context.Context, container string, to chan<- *group) error {
-	groups, err := s.d.collect(ctx, container, "", "")
-	switch {
-	case errors.Is(err, objectstore.ErrNoContainer):
-		return nil // gone since it was walked past
-	case errors.Is(err, objectstore.ErrForbidden), errors.Is(err, objectstore.ErrBadName):
+// visit judges the backups of a container that a survey shows.
+func (s *scan) visit(ctx context.Context, container string, in objectstore.Store, err error) error {
+	if err != nil {
 		return s.unreadable(ctx, container, err)
-	case err != nil:
+	}
+	d := *s.d
+	d.store = in
+	groups, err := s.readable(ctx, container, func() (map[string]*group, error) { return d.collect(ctx, container, "", "") })
+	if err != nil {
 		return err
 	}
-	for _, gr := range groups {
-		select {
-		case to <- gr:
-		case <-ctx.Done():
-			return ctx.Err()
+	judge := func(ctx context.Context, gr *group) error {
+		f, err := d.judge(ctx, gr)
+		if err == nil {
+			s.add(f)
+		}
+		return err
+	}
+	if len(groups) == 1 {
+		for _, gr := range groups {
+			return judge(ctx, gr)
 		}
 	}
-	return nil
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(d.cfg.Workers)
+	for _, gr := range groups {
+		g.Go(func() error { return judge(ctx, gr) })
+	}
+	return g.Wait()
 }
 
 func (s *scan) add(f *copyFound) {
@@ -188,20 +233,7 @@ func (s *scan) add(f *copyFound) {
 			"container", f.Backup.Container, "object_prefix", f.Backup.ServiceMetadata, "reason", f.Reason)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byID[id] = append(s.byID[id], f)
-}
-
-func (s *scan) best() []*copyFound {
-	found := make([]*copyFound, 0, len(s.byID))
-	for _, copies := range s.byID {
-		found = append(found, preferred(copies))
-	}
-	slices.SortFunc(found, func(a, b *copyFound) int {
-		return cmp.Or(a.Backup.CreatedAt.Compare(b.Backup.CreatedAt), strings.Compare(a.Backup.ID, b.Backup.ID))
-	})
-	return found
+	s.found.add(f)
 }
 
 // preferred picks one of several copies of a backup, as a retry after a failed
@@ -245,7 +277,7 @@ func (d *Driver) Inspect(ctx context.Context, b *driverstate.Backup) (driverstat
 }
 
 func (d *Driver) inspect(ctx context.Context, b *driverstate.Backup) (*copyFound, error) {
-	if !isUUID(b.ID) {
+	if !driverstate.IsUUID(b.ID) {
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("backup id %.80q is not a UUID", b.ID))
 	}
 	container := b.Container
@@ -298,40 +330,50 @@ type chunkInfo struct {
 // given, or all that are of backup id, or all when that is empty too. What has
 // no chunked driver's name is passed over.
 func (d *Driver) collect(ctx context.Context, container, prefix, id string) (map[string]*group, error) {
-	groups := make(map[string]*group)
+	all := grouping{container: container, wanted: id, groups: make(map[string]*group)}
 	for info, err := range d.store.List(ctx, container, prefix) {
 		if err != nil {
 			return nil, err
 		}
-		p, kind, n, ok := splitName(info.Name)
-		if !ok || prefix != "" && p != prefix {
-			continue
-		}
-		gr, seen := groups[p]
-		if !seen {
-			gr = newGroup(container, p, id)
-			groups[p] = gr
-		}
-		if gr == nil {
-			continue
-		}
-		switch kind {
-		case kindMetadata:
-			document := info
-			gr.metadata = &document
-		case kindHashes:
-			document := info
-			gr.hashes = &document
-		default:
-			gr.chunks = append(gr.chunks, chunkInfo{n, info.Size})
+		if p, kind, n, ok := splitName(info.Name); ok && (prefix == "" || p == prefix) {
+			all.add(info, p, kind, n)
 		}
 	}
-	for p, gr := range groups {
+	return all.result(), nil
+}
+
+// grouping sorts the objects of a container by their prefixes.
+type grouping struct {
+	container, wanted string
+	groups            map[string]*group // nil for prefixes that are not wanted
+}
+
+func (a *grouping) add(info objectstore.Info, prefix string, kind objectKind, n int) {
+	gr, seen := a.groups[prefix]
+	if !seen {
+		gr = newGroup(a.container, prefix, a.wanted)
+		a.groups[prefix] = gr
+	}
+	if gr == nil {
+		return
+	}
+	switch kind {
+	case kindMetadata:
+		gr.metadata = &info
+	case kindHashes:
+		gr.hashes = &info
+	default:
+		gr.chunks = append(gr.chunks, chunkInfo{n, info.Size})
+	}
+}
+
+func (a *grouping) result() map[string]*group {
+	for p, gr := range a.groups {
 		if gr == nil {
-			delete(groups, p)
+			delete(a.groups, p)
 		}
 	}
-	return groups, nil
+	return a.groups
 }
 
 // newGroup returns nil for a prefix that is not one of Cinder's, or names

@@ -3,10 +3,10 @@ package chunked
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +20,7 @@ const (
 	digestStride = digestDigits + 8
 	// maxHashBlock bounds chunk_size; it cannot exceed the object size.
 	maxHashBlock = maxExtent
-	// maxBlocks is the longest list that is held in memory: 16 TiB in blocks
-	// of 32 KiB.
+	// maxBlocks is the longest list that is read: 16 TiB in blocks of 32 KiB.
 	maxBlocks = 512 << 20
 	// maxHashHead is all that a hash list may hold beside its digests.
 	maxHashHead = 1 << 20
@@ -30,29 +29,54 @@ const (
 // parseHashes reads a <prefix>_sha256file document of at most maxBlocks
 // digests. A list that must not be used answers to driverstate.ErrCorrupt.
 func parseHashes(r io.Reader, maxBlocks int64) (*Hashes, error) {
-	h, _, err := scanHashes(r, maxBlocks, true)
+	var sums []byte
+	h, _, err := scanHashes(r, maxBlocks, func(more []byte) error {
+		sums = appendSums(sums, more)
+		return nil
+	})
+	if err == nil {
+		h.Sums = sums
+	}
 	return h, err
 }
 
-// scanHashes is parseHashes that can leave the digests unkept; blocks is how
-// many there are.
-func scanHashes(r io.Reader, maxBlocks int64, keep bool) (h *Hashes, blocks int64, err error) {
+// appendSums is append, which would have large ones copied again and again: it
+// makes them longer by a quarter.
+func appendSums(sums, more []byte) []byte {
+	if len(more) > cap(sums)-len(sums) {
+		sums = slices.Grow(sums, max(len(sums), len(more)))
+	}
+	return append(sums, more...)
+}
+
+// listShape is where the digests of a list are.
+type listShape struct {
+	blocks int64
+	first  int64 // where in the document the first digest has its first quote
+	odd    bool  // not each of them follows the one before by digestStride
+}
+
+// scanHashes is parseHashes with the digests given to keep, some at a time; it
+// may be nil. The bytes that keep gets are its only until it returns.
+func scanHashes(r io.Reader, maxBlocks int64, keep func(sums []byte) error) (*Hashes, listShape, error) {
 	// White space may double a document, no more.
 	p := hashesParser{scanner: newScanner(r, maxHashHead+maxBlocks*2*digestStride), max: maxBlocks, keep: keep}
 	defer p.release()
 	if err := p.document(); err != nil {
-		return nil, 0, fmt.Errorf("hash list: %w", err)
+		return nil, listShape{}, fmt.Errorf("hash list: %w", err)
 	}
 	list := p.h
-	return &list, p.blocks, nil
+	return &list, p.shape, nil
 }
 
 type hashesParser struct {
 	*scanner
 	head
-	h           Hashes
-	max, blocks int64
-	keep, list  bool
+	h     Hashes
+	shape listShape
+	max   int64
+	keep  func([]byte) error
+	list  bool
 }
 
 func (p *hashesParser) document() error {
@@ -115,42 +139,63 @@ func (p *hashesParser) digest() error {
 		return p.fail("digest that is not 64 hexadecimal digits")
 	}
 	p.pos += digestDigits + 1
-	return p.accept(&sum)
+	return p.accept(sum[:], p.pos-digestDigits-2)
 }
 
 // digests reads elements as long as they are spelt as Cinder does, with a
 // comma behind. The first that is not is left for digest to judge.
 func (p *hashesParser) digests() error {
 	const before, after = "\n    \"", "\","
-	var sum [sha256.Size]byte
+	var sums [64 * sha256.Size]byte
 	for p.fill(digestStride) == nil {
-		line := p.buf[p.pos : p.pos+digestStride]
-		digits := line[len(before) : len(before)+digestDigits]
-		if string(line[:len(before)]) != before || string(line[len(before)+digestDigits:]) != after || !unhex(sum[:], digits) {
+		first, n := p.pos, 0
+		for ; n < len(sums) && p.end-p.pos >= digestStride; n += sha256.Size {
+			line := (*[digestStride]byte)(p.buf[p.pos:])
+			digits := (*[digestDigits]byte)(line[len(before):])
+			if string(line[:len(before)]) != before || string(line[len(before)+digestDigits:]) != after || !unhexDigest((*[sha256.Size]byte)(sums[n:]), digits) {
+				break
+			}
+			p.pos += digestStride
+		}
+		if n == 0 {
 			return nil
 		}
-		p.pos += digestStride
-		if err := p.accept(&sum); err != nil {
+		if err := p.accept(sums[:n], first+len(before)-1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *hashesParser) accept(sum *[sha256.Size]byte) error {
-	if p.blocks++; p.blocks > p.max {
+// accept takes digests, digestStride from each other, of which the first has its
+// first quote at quote in buf.
+func (p *hashesParser) accept(sums []byte, quote int) error {
+	s, at := &p.shape, p.before+int64(quote)
+	if s.blocks == 0 {
+		s.first = at
+	}
+	s.odd = s.odd || at != s.first+s.blocks*digestStride
+	if s.blocks += int64(len(sums) / sha256.Size); s.blocks > p.max {
 		return refusal("has more than %d digests", p.max)
 	}
-	if p.keep {
-		p.h.Sums = append(p.h.Sums, sum[:]...)
+	if p.keep == nil {
+		return nil
 	}
-	return nil
+	return p.keep(sums)
 }
 
 // loadHashes reads the hash list of the backup whose objects begin with
-// prefix. objectstore.ErrNotFound or ErrNoContainer when there is none;
+// prefix, all of it into memory. objectstore.ErrNotFound or ErrNoContainer when there is none;
 // driverstate.ErrCorrupt when it must not be used or is another backup's.
-func (d *Driver) loadHashes(ctx context.Context, container, prefix string) (*Hashes, error) {
+func (d *Driver) loadHashes(ctx context.Context, container, prefix string) (h *Hashes, err error) {
+	err = twice(ctx, func() error {
+		h, err = d.readHashes(ctx, container, prefix)
+		return err
+	})
+	return h, err
+}
+
+func (d *Driver) readHashes(ctx context.Context, container, prefix string) (*Hashes, error) {
 	r, err := d.store.Get(ctx, container, hashesName(prefix), 0, -1)
 	if err != nil {
 		return nil, fmt.Errorf("hash list: %w", err)
@@ -180,18 +225,36 @@ type hashShape struct {
 // loadHashShape learns the shape of a list of size bytes. Cinder gives every
 // digest the same room, so its first and last bytes tell; a list of any other
 // form is read through, without keeping it.
-func (d *Driver) loadHashShape(ctx context.Context, container, prefix string, size int64) (hashShape, error) {
-	h, blocks, err := d.strideShape(ctx, container, prefix, size)
-	if errors.Is(err, errNoStride) {
-		h, blocks, err = d.readShape(ctx, container, prefix)
+func (d *Driver) loadHashShape(ctx context.Context, container, prefix string, size int64) (shape hashShape, err error) {
+	read := func() error {
+		h, blocks, err := d.strideShape(ctx, container, prefix, size)
+		if errors.Is(err, errNoStride) {
+			h, blocks, err = d.readShape(ctx, container, prefix)
+		}
+		if err != nil {
+			return err
+		}
+		if err := h.belongs(container, prefix); err != nil {
+			return fmt.Errorf("hash list: %w", err)
+		}
+		shape = hashShape{blocks: blocks, blockSize: h.BlockSize}
+		return nil
 	}
-	if err != nil {
-		return hashShape{}, err
+	if size == 0 {
+		err = read()
+	} else {
+		err = twice(ctx, read)
 	}
-	if err := h.belongs(container, prefix); err != nil {
-		return hashShape{}, fmt.Errorf("hash list: %w", err)
-	}
-	return hashShape{blocks: blocks, blockSize: h.BlockSize}, nil
+	return shape, err
+}
+
+// readOwner is the list of prefix without its digests: whose it is.
+func (d *Driver) readOwner(ctx context.Context, container, prefix string) (h *Hashes, err error) {
+	err = twice(ctx, func() error {
+		h, _, err = d.readShape(ctx, container, prefix)
+		return err
+	})
+	return h, err
 }
 
 func (d *Driver) readShape(ctx context.Context, container, prefix string) (*Hashes, int64, error) {
@@ -200,7 +263,8 @@ func (d *Driver) readShape(ctx context.Context, container, prefix string) (*Hash
 		return nil, 0, fmt.Errorf("hash list: %w", err)
 	}
 	defer r.Close()
-	return scanHashes(r, maxBlocks, false)
+	h, shape, err := scanHashes(r, maxBlocks, nil)
+	return h, shape.blocks, err
 }
 
 var errNoStride = errors.New("not in the form that Cinder writes")
@@ -234,7 +298,7 @@ func (d *Driver) strideShape(ctx context.Context, container, prefix string, size
 		return nil, 0, errNoStride
 	}
 	rest := front[:start] + back[end+len("\"\n"):]
-	h, _, err := scanHashes(strings.NewReader(rest), 0, false)
+	h, _, err := scanHashes(strings.NewReader(rest), 0, nil)
 	if err != nil {
 		return nil, 0, errNoStride
 	}
@@ -259,17 +323,7 @@ func writeHashes(w io.Writer, h *Hashes, name, description *string, createdAt ti
 	e.key("chunk_size").number(h.BlockSize)
 	e.raw(",\n").key("created_at").text(formatTime(createdAt))
 	e.raw(",\n").raw("  \"sha256s\": [")
-	line := make([]byte, 0, digestStride)
-	for i := range h.Blocks() {
-		line = line[:0]
-		if i > 0 {
-			line = append(line, ',')
-		}
-		line = append(line, "\n    \""...)
-		line = hex.AppendEncode(line, h.Sum(i))
-		line = append(line, '"')
-		e.w.Write(line)
-	}
+	e.digests(h.Sums)
 	if h.Blocks() > 0 {
 		e.raw("\n  ")
 	}
@@ -277,6 +331,27 @@ func writeHashes(w io.Writer, h *Hashes, name, description *string, createdAt ti
 	e.raw(",\n").key("volume_id").text(h.VolumeID)
 	e.raw("\n}")
 	return e.flush()
+}
+
+// digests writes the elements of a list of SHA-256 digests, many at a time.
+func (e *emitter) digests(sums []byte) {
+	if len(sums) == 0 {
+		return
+	}
+	const before, between = "\n    \"", "\",\n    \""
+	buf := make([]byte, min(len(sums)/sha256.Size, 512)*digestStride)
+	hexdigits(buf[:digestDigits], sums[:sha256.Size])
+	e.raw(before).w.Write(buf[:digestDigits])
+	for rest := sums[sha256.Size:]; len(rest) > 0; {
+		n := 0
+		for ; n < len(buf) && len(rest) > 0; n += digestStride {
+			line := buf[n : n+digestStride]
+			hexdigits(line[copy(line, between):], rest[:sha256.Size])
+			rest = rest[sha256.Size:]
+		}
+		e.w.Write(buf[:n])
+	}
+	e.raw(`"`)
 }
 
 // isAbsent reports whether err says that the store holds no such object.

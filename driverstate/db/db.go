@@ -33,7 +33,8 @@ type Backups interface {
 	// status is one of from; any live status when from is empty. ErrConflict
 	// when the row moved, ErrNotFound when it is gone.
 	BackupUpdate(ctx context.Context, b *driverstate.Backup, from ...driverstate.Status) error
-	// BackupDestroy marks the row deleted. ErrNotFound when it is gone.
+	// BackupDestroy marks the row deleted, and forgets what was proven of the
+	// backup. ErrNotFound when it is gone.
 	BackupDestroy(ctx context.Context, id string) error
 }
 
@@ -149,6 +150,8 @@ type Messages interface {
 // Workers are the rows of the workers table.
 type Workers interface {
 	WorkerCreate(ctx context.Context, w *driverstate.Worker) error
+	// WorkerGet returns the worker of a resource. ErrNotFound if there is none.
+	WorkerGet(ctx context.Context, resourceType, resourceID string) (*driverstate.Worker, error)
 	// WorkerGetAll returns the workers of a service, of all when it is 0.
 	WorkerGetAll(ctx context.Context, serviceID int64) ([]*driverstate.Worker, error)
 	// WorkerClaimForCleanup gives w to serviceID if nobody moved it since it
@@ -166,12 +169,33 @@ type Workers interface {
 	WorkerDestroy(ctx context.Context, resourceType, resourceID string) error
 }
 
-// Verifications are looks at backups on the store, kept so that it is known
-// what was verified when.
+// Verifications are looks at backups on the store.
 type Verifications interface {
 	VerificationCreate(ctx context.Context, v *driverstate.Verification) error
 	VerificationGet(ctx context.Context, id string) (*driverstate.Verification, error)
 	VerificationUpdate(ctx context.Context, v *driverstate.Verification) error
+}
+
+// Proofs are what verifications remember of each backup: what was read and
+// proven when.
+type Proofs interface {
+	// ProofGet returns what is remembered of a backup. ErrNotFound when nothing
+	// is. It goes with the row of the backup (BackupDestroy).
+	ProofGet(ctx context.Context, backupID string) (*driverstate.Proof, error)
+	// ProofPut writes p in the place of what there was, and sets UpdatedAt.
+	ProofPut(ctx context.Context, p *driverstate.Proof) error
+	// ProofsExpire forgets the backups without a live row of which nothing was
+	// written since before.
+	ProofsExpire(ctx context.Context, before time.Time) error
+}
+
+// Shipments are copies of backups to other stores, and comparisons of stores.
+type Shipments interface {
+	ShipmentCreate(ctx context.Context, s *driverstate.Shipment) error
+	ShipmentGet(ctx context.Context, id string) (*driverstate.Shipment, error)
+	// ShipmentUpdate writes every column of s if the row's status is running;
+	// else ErrConflict.
+	ShipmentUpdate(ctx context.Context, s *driverstate.Shipment) error
 }
 
 // JobKind says what a job does.
@@ -185,6 +209,7 @@ const (
 	JobReset   JobKind = "backup_reset_status"
 	JobImport  JobKind = "backup_import"
 	JobVerify  JobKind = "backup_verify"
+	JobShip    JobKind = "backup_ship"
 	JobCleanup JobKind = "workers_cleanup"
 )
 
@@ -193,7 +218,7 @@ type Job struct {
 	ID       int64 // set when inserted
 	Kind     JobKind
 	Queue    string // host of the service that is to run it, or its cluster
-	BackupID string
+	BackupID string // of the resource where the job is about no backup
 	VolumeID string `json:",omitempty"`
 	// RequestID, GlobalID (the client's), UserID and ProjectID are of the
 	// request that the job follows from, for what there is to tell of it;
@@ -230,6 +255,8 @@ type Tx interface {
 	Messages
 	Workers
 	Verifications
+	Proofs
+	Shipments
 	// JobInsert queues j; it becomes visible to workers on commit. Now and
 	// then it removes jobs that were finished long ago.
 	JobInsert(ctx context.Context, j *Job) error
@@ -262,6 +289,8 @@ type DB interface {
 	Messages
 	Workers
 	Verifications
+	Proofs
+	Shipments
 	// Update runs f in one transaction. f may run again after a
 	// serialization failure and must not have effects outside of it.
 	Update(ctx context.Context, f func(Tx) error) error

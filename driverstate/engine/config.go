@@ -18,7 +18,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/notify"
 )
 
-// Config is what an engine is told. StateDir and StoreURL must be set.
+// Config is what an engine is told. StateDir and Stores must be set.
 type Config struct {
 	// StateDir holds the database, the engine's own volumes and the lock. It
 	// is made, for its owner alone, if it is not there.
@@ -26,11 +26,15 @@ type Config struct {
 	// DatabaseURL is of the PostgreSQL database that engines on several
 	// machines share, as postgres.Open takes it. Empty for one in StateDir,
 	// which remains this process's own in any case.
-	DatabaseURL   string
-	StoreURL      string // as drivers.Open takes it
-	StoreReadOnly bool   // refuse every write to the store
+	DatabaseURL string
+	// Stores each have a service; a new backup goes to the first in its zone
+	// that is up. Those without a name but the first are named for their kind.
+	Stores        []Store
+	StoreReadOnly bool // refuse every write to the stores
+	// Env is the environment, for what a store's URL leaves open; nil for none.
+	Env func(name string) (value string, ok bool)
 
-	// Host is the name of the service, and owns the rows. Empty takes the one
+	// Host is the name of the services, and owns the rows. Empty takes the one
 	// that this state directory was first used with, at first the machine's.
 	Host             string
 	AvailabilityZone string // "nova" when empty
@@ -41,7 +45,15 @@ type Config struct {
 	// TargetDirs are the directories that restores may write to; nil allows
 	// any path, which only an engine without a network address should.
 	TargetDirs []string
-	Stdout     io.Writer // what a volume with source name "-" writes to; nil forbids it
+	// Stdout is what a volume with source name "-", or a tape that is shipped
+	// to file:-, is written to; nil forbids it. Stdin is what a store file:- is
+	// read from.
+	Stdout io.Writer
+	Stdin  io.Reader
+	// Devices allows backups to be served as block devices, at addresses and
+	// sockets that a request names; only an engine without a network address
+	// should.
+	Devices bool
 
 	Observer        driverstate.Observer
 	Logger          *slog.Logger
@@ -51,7 +63,16 @@ type Config struct {
 	Now    db.Clock
 
 	Workers int // objects at once per operation; 0 for one per CPU
-	Jobs    int // operations at once; 0 for the manager's default
+	// Memory bounds the buffers of each operation, in bytes, as
+	// chunked.Tuning says; 0 for no bound.
+	Memory int64
+	// BytesPerSec is at most what is read from and written to each store; 0
+	// for no limit.
+	BytesPerSec int64
+	// Level is how hard new backups are packed: "fast", "fastest" or, for
+	// Cinder's level, empty. That of a store's URL wins.
+	Level string
+	Jobs  int // operations at once; 0 for the manager's default
 
 	ReportInterval  time.Duration // between heartbeats; 0 for 10 s
 	ServiceDownTime time.Duration // after which a silent service is down; 0 for 60 s
@@ -59,6 +80,10 @@ type Config struct {
 	InitTimeout     time.Duration // of one attempt; 0 for 60 s
 	InitOnce        bool          // a store that is down is not tried again
 	CheckInterval   time.Duration // between looks at a store that is up; 0 for 60 s
+
+	// ProgressInterval is between notifications of a backup's progress by time,
+	// where the store has them; 0 for 120 s.
+	ProgressInterval time.Duration
 
 	// AutoCleanup takes over the work of a dead member of the cluster when it
 	// was found dead at so many heartbeats in a row; 0 for 3.
@@ -78,6 +103,8 @@ type Config struct {
 	Listen string
 	// PublicURL is the base of links in answers; empty takes the request's.
 	PublicURL string
+	// MaxLimit is the most items of a list in one answer; 0 for 1000.
+	MaxLimit int
 
 	// Fault has this process killed at a fault point, as fault.Arm takes it.
 	// For crash tests; empty for never.
@@ -92,8 +119,11 @@ func (c *Config) Validate() error {
 	switch {
 	case c.StateDir == "":
 		return driverstate.Fail(driverstate.ErrInvalidInput, "state directory must be given")
-	case c.StoreURL == "":
+	case len(c.Stores) == 0:
 		return driverstate.Fail(driverstate.ErrInvalidInput, "store URL must be given")
+	}
+	if _, err := nameStores(c.Stores); err != nil {
+		return err
 	}
 	if c.DatabaseURL != "" {
 		if _, err := postgres.Name(c.DatabaseURL); err != nil {
@@ -116,6 +146,7 @@ const (
 	lockFile     = "lock"
 	databaseFile = "cinder-go.db"
 	hostFile     = "host"
+	storesFile   = "stores"
 	volumesDir   = "volumes"
 )
 

@@ -1,5 +1,5 @@
-// Package engine is cinder-go's own Cinder: it wires the database, the driver
-// of a store, the manager and the API into one http.Handler, over a state
+// Package engine is cinder-go's own Cinder: it wires the database, the drivers
+// of stores, the manager and the API into one http.Handler, over a state
 // directory that it alone uses.
 package engine
 
@@ -12,31 +12,34 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
+	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/api"
 	"github.com/cinder-go/cinder-go/driverstate/drivers"
 	"github.com/cinder-go/cinder-go/driverstate/loglevel"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
+	"github.com/cinder-go/cinder-go/driverstate/nbd"
 	"github.com/cinder-go/cinder-go/driverstate/volume"
 )
 
-var _ api.Operations = (*manager.Manager)(nil)
+var _ api.Operations = (*manager.Stores)(nil)
 
 // Engine is a running engine.
 type Engine struct {
 	handler http.Handler
 	metrics http.Handler
-	manager *manager.Manager
+	manager *manager.Stores
 	closers []io.Closer // in the order of closing
 
 	once sync.Once
 	err  error
 }
 
-// Start opens the state directory and the store and takes over what an earlier
+// Start opens the state directory and the stores and takes over what an earlier
 // engine left unfinished there. ErrConflict when another process uses the
-// state directory. A store that cannot be reached is no error: the backup
+// state directory. A store that cannot be reached is no error: its backup
 // service is then down, and comes up when the store does. ctx bounds Start
 // only; Close ends the engine.
 func Start(ctx context.Context, c Config) (*Engine, error) {
@@ -70,12 +73,23 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	if c.Host, err = hostOf(dir, c.Host); err != nil {
 		return fmt.Errorf("name of the host: %w", err)
 	}
+	if c.Stores, err = nameStores(c.Stores); err != nil {
+		return err
+	}
+	if strings.Contains(c.Host, "@") && c.Stores[len(c.Stores)-1].Name != "" {
+		return invalid("host %q has an @, which begins the name of a store: say --host NAME", c.Host)
+	}
 	levels := loglevel.New(ctx, c.Logger)
-	driver, err := drivers.Open(c.StoreURL, drivers.Options{ReadOnly: c.StoreReadOnly, Workers: c.Workers, Logger: levels.Logger("cinder_go.driver"), Wrap: wrapStore()})
+	if c.AutoCleanup && c.Cluster == "" {
+		c.Logger.Warn("auto_cleanup_enabled does nothing: this engine is in no cluster, whose dead members it would clean up after; serve --cluster NAME joins one")
+	}
+	stores, err := e.openStores(c, levels.Logger("cinder_go.driver"))
 	if err != nil {
 		return err
 	}
-	e.closesFirst(driver)
+	if err := keepPlaces(dir, c.Host, c.Stores); err != nil {
+		return err
+	}
 	notifier, err := openNotifier(ctx, c)
 	if err != nil {
 		return err
@@ -92,19 +106,28 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	if err := os.MkdirAll(volumes, 0o700); err != nil {
 		return fmt.Errorf("directory of volumes: %w", err)
 	}
-	m, err := manager.New(manager.Config{
-		DB: wrapDB(database), Driver: driver, Canonical: drivers.Canonical,
+	var device func(context.Context, driverstate.DeviceRequest, driverstate.Image) (manager.DeviceServer, error)
+	if c.Devices {
+		device = openDevice
+	}
+	ships := newShipper(c, levels.Logger("cinder_go.ship"))
+	e.closesFirst(ships)
+	m, err := manager.NewStores(manager.Config{
+		Device: device,
+		DB:     wrapDB(database), Canonical: drivers.Canonical,
 		Host: c.Host, AvailabilityZone: c.AvailabilityZone, Cluster: c.Cluster,
 		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
-		OpenTarget: wrapTargets(openTarget), OpenSource: openSource, DropTarget: volume.DropPartial,
+		OpenTarget: wrapTargets(openTarget), OpenSource: openSource, DropTarget: volume.DropPartial, CheckMap: volume.CheckMap, WriteMap: volume.WriteMap,
+		Ship:       ships.ship,
 		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
 		Observer: counts.Observer(c.Observer), Logger: levels.Logger("cinder_go.manager"), Now: c.Now,
 		Notify: publisher(notifier, c.Logger), JobDone: countJobs(counts),
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,
-		AutoCleanup: c.AutoCleanup, AutoCleanupChecks: c.AutoCleanupChecks,
+		ProgressInterval: cmp.Or(c.ProgressInterval, progressInterval),
+		AutoCleanup:      c.AutoCleanup, AutoCleanupChecks: c.AutoCleanupChecks,
 		Jobs: c.Jobs,
-	})
+	}, stores)
 	if err != nil {
 		return err
 	}
@@ -113,13 +136,21 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	}
 	e.manager = m
 	e.handler = api.New(m, api.Config{
-		Logger: levels.Logger("cinder_go.api"), Host: c.Host, LogLevels: levels, PublicURL: c.PublicURL, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),
+		Logger: levels.Logger("cinder_go.api"), Host: c.Host, LogLevels: levels, PublicURL: c.PublicURL, MaxLimit: c.MaxLimit, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),
 	})
 	return nil
 }
 
+func openDevice(ctx context.Context, r driverstate.DeviceRequest, image driverstate.Image) (manager.DeviceServer, error) {
+	s, err := nbd.Listen(ctx, r, image)
+	if err != nil {
+		return nil, err // not a nil *nbd.Server
+	}
+	return s, nil
+}
+
 func openTarget(path string, o manager.TargetOptions) (manager.Target, error) {
-	return volume.OpenTarget(path, volume.TargetOptions{Size: o.Size, Overwrite: o.Overwrite, Stdout: o.Stdout})
+	return volume.OpenTarget(path, volume.TargetOptions{Size: o.Size, Overwrite: o.Overwrite, Resume: o.Resume, Stdout: o.Stdout})
 }
 
 func openSource(path string, volumeMeta []byte) (manager.Source, error) {
@@ -140,7 +171,7 @@ func (e *Engine) closeAll() error {
 func (e *Engine) Handler() http.Handler { return e.handler }
 
 // Manager gives tests and the engine's owner the operations without HTTP.
-func (e *Engine) Manager() *manager.Manager { return e.manager }
+func (e *Engine) Manager() *manager.Stores { return e.manager }
 
 // Close cancels the work in progress, waits until its rows are true, at most
 // until ctx ends, and releases the state directory. Later calls answer the

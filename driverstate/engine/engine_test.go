@@ -41,7 +41,7 @@ func store(t *testing.T) string {
 
 func TestEngineServesAStoreWithoutADatabase(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "a", "state")
-	c := engine.Config{StateDir: state, StoreURL: store(t), StoreReadOnly: true}
+	c := engine.Config{StateDir: state, Stores: []engine.Store{{URL: store(t)}}, StoreReadOnly: true}
 	e := start(t, c)
 
 	info, err := os.Stat(state)
@@ -75,7 +75,7 @@ func TestEngineServesAStoreWithoutADatabase(t *testing.T) {
 func TestEngineStartsWithoutItsStore(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "mount")
 	e := start(t, engine.Config{
-		StateDir: t.TempDir(), StoreURL: "posix://" + missing,
+		StateDir: t.TempDir(), Stores: []engine.Store{{URL: "posix://" + missing}},
 		ReportInterval: 10 * time.Millisecond, InitInterval: 10 * time.Millisecond,
 	})
 	up := func() bool {
@@ -99,27 +99,27 @@ func TestEngineRefusesWhatCannotWork(t *testing.T) {
 	require.NoError(t, os.Chmod(open, 0o777))
 	dir := t.TempDir()
 	for name, c := range map[string]engine.Config{
-		"no state directory":               {StoreURL: "posix:///srv"},
+		"no state directory":               {Stores: []engine.Store{{URL: "posix:///srv"}}},
 		"no store":                         {StateDir: dir},
-		"a store of an unknown kind":       {StateDir: dir, StoreURL: "tape:///dev/st0"},
-		"a state directory open to others": {StateDir: open, StoreURL: "posix:///srv"},
-		"a target directory not from /":    {StateDir: dir, StoreURL: "posix:///srv", TargetDirs: []string{"a"}},
+		"a store of an unknown kind":       {StateDir: dir, Stores: []engine.Store{{URL: "tape:///dev/st0"}}},
+		"a state directory open to others": {StateDir: open, Stores: []engine.Store{{URL: "posix:///srv"}}},
+		"a target directory not from /":    {StateDir: dir, Stores: []engine.Store{{URL: "posix:///srv"}}, TargetDirs: []string{"a"}},
 	} {
 		_, err := engine.Start(t.Context(), c)
 		assert.ErrorIs(t, err, driverstate.ErrInvalidInput, name)
 	}
-	start(t, engine.Config{StateDir: dir, StoreURL: store(t)}) // a refused start holds no lock
+	start(t, engine.Config{StateDir: dir, Stores: []engine.Store{{URL: store(t)}}}) // a refused start holds no lock
 }
 
 func TestEngineRestoresAChainThatCinderWrote(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hashes a volume of 1 GiB")
 	}
-	e := start(t, engine.Config{StateDir: t.TempDir(), StoreURL: store(t), StoreReadOnly: true})
+	e := start(t, engine.Config{StateDir: t.TempDir(), Stores: []engine.Store{{URL: store(t)}}, StoreReadOnly: true})
 	m := e.Manager()
-	list, err := m.ManageableBackups(t.Context(), admin, "")
+	list, err := m.ManageableBackups(t.Context(), admin, driverstate.ManageableFilter{})
 	require.NoError(t, err)
-	for _, f := range list { // the oldest first, so parents before children
+	for f := range list { // the oldest first, so parents before children
 		if f.Condition == driverstate.ConditionWhole {
 			_, err := m.ManageBackup(t.Context(), admin, driverstate.ManageRequest{BackupID: f.Backup.ID})
 			require.NoError(t, err)

@@ -28,7 +28,7 @@ func BenchmarkList(b *testing.B) {
 		require.NoError(b, database.BackupCreate(b.Context(), &driverstate.Backup{ID: uuid.NewString(), VolumeID: uuid.NewString(), ProjectID: project, UserID: project, Host: "h", Name: &name, Status: "available", Size: 1, Service: "x", CreatedAt: at.Add(time.Duration(i) * time.Second), UpdatedAt: at}))
 	}
 	require.NoError(b, database.Close())
-	e, err := engine.Start(b.Context(), engine.Config{StateDir: state, StoreURL: "posix://" + b.TempDir()})
+	e, err := engine.Start(b.Context(), engine.Config{StateDir: state, Stores: []engine.Store{{URL: "posix://" + b.TempDir()}}})
 	require.NoError(b, err)
 	defer e.Close(b.Context())
 	for b.Loop() {

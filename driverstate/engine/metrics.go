@@ -19,8 +19,15 @@ func newMetrics(e *Engine, c Config, n *notify.Notifier) *metrics.Set {
 		now = time.Now
 	}
 	return metrics.New(c.Version, c.Commit, func(ctx context.Context) (metrics.State, error) {
-		s, err := e.manager.State(ctx)
-		told := metrics.State{Ready: s.Ready, Running: s.Running, Waiting: s.Waiting, Reported: since(now, s.Reported), Oldest: since(now, s.Oldest)}
+		services, err := e.manager.States(ctx)
+		told := metrics.State{Ready: map[string]bool{}}
+		for host, s := range services {
+			told.Ready[host] = s.Ready
+			told.Running += s.Running
+			told.Waiting += s.Waiting
+			told.Reported = max(told.Reported, since(now, s.Reported))
+			told.Oldest = max(told.Oldest, since(now, s.Oldest))
+		}
 		for _, d := range n.Stats() {
 			told.Drivers = append(told.Drivers, metrics.Notified(d))
 		}

@@ -71,6 +71,9 @@ func fillState(t *testing.T, d db.DB) {
 	require.NoError(t, d.MessageCreate(ctx, &driverstate.Message{ID: "m1", ProjectID: "p", Action: driverstate.MessageBackupCreate, Detail: driverstate.MessageCreateFailed, Level: "ERROR", CreatedAt: at, ExpiresAt: at.Add(time.Hour)}))
 	require.NoError(t, d.VerificationCreate(ctx, &driverstate.Verification{ID: "f1", BackupID: "b0002", Depth: driverstate.DepthData, Status: driverstate.VerificationDone,
 		Report: driverstate.Report{Condition: driverstate.ConditionDamaged, Problems: []driverstate.Problem{{Object: "o\x00", Length: 5}}}, BytesDone: 1 << 40, CreatedAt: at}))
+	require.NoError(t, d.ProofPut(ctx, driverstate.NewProof(driverstate.Layout{BackupID: "b0002", Identity: "i", Lengths: []int64{5, 6}}, []int64{0, 1_800_000_000})))
+	require.NoError(t, d.ShipmentCreate(ctx, &driverstate.Shipment{ID: "h1", Request: driverstate.ShipRequest{BackupID: "b0002", To: "posix:///b"}, Status: driverstate.ShipmentDone,
+		Result: driverstate.ShipResult{Landed: []driverstate.Landed{{BackupID: "b0002", Objects: 3}}}, BytesDone: 1 << 40, CreatedAt: at}))
 	require.NoError(t, d.QuotaSet(ctx, "p", "backups", -1))
 	require.NoError(t, d.QuotaSet(ctx, "p", "backup_gigabytes", 1<<40))
 	require.NoError(t, d.QuotaClassSet(ctx, "default", "volumes", 7))
@@ -109,6 +112,8 @@ func content(t *testing.T, d db.DB) map[string]any {
 		"workers":       func() (any, error) { return d.WorkerGetAll(ctx, 0) },
 		"messages":      func() (any, error) { return d.MessageGetAll(ctx, "") },
 		"verifications": func() (any, error) { return d.VerificationGet(ctx, "f1") },
+		"proofs":        func() (any, error) { return d.ProofGet(ctx, "b0002") },
+		"shipments":     func() (any, error) { return d.ShipmentGet(ctx, "h1") },
 		"quotas":        func() (any, error) { return d.QuotaGetAll(ctx, "p") },
 		"quota classes": func() (any, error) { return d.QuotaClassGetAll(ctx, "default") },
 		"volume types":  func() (any, error) { return d.VolumeTypeGetAll(ctx) },
@@ -155,7 +160,7 @@ func TestAStateDirectoryMovesToPostgreSQL(t *testing.T) {
 		counts[c.Table] = c.Rows
 	}
 	assert.Equal(t, map[string]int{"services": 3, "clusters": 1, "volumes": 1, "snapshots": 1, "backups": manyBackups, "workers": 1,
-		"messages": 1, "verifications": 1, "quotas": 2, "quota_classes": 1, "volume_types": 1, "transfers": 1, "jobs": 2}, counts)
+		"messages": 1, "verifications": 1, "proofs": 1, "shipments": 1, "quotas": 2, "quota_classes": 1, "volume_types": 1, "transfers": 1, "jobs": 2}, counts)
 	assert.Equal(t, before, sums(t, dir), "the source is as it was")
 
 	target, err := postgres.Open(ctx, at, postgres.Options{})
@@ -182,11 +187,17 @@ func TestAMigrationThatFailsLeavesNothingAndCanBeRepeated(t *testing.T) {
 	dir, at, ctx := t.TempDir(), pgtest.URL(t), t.Context()
 	source := oldState(t, dir)
 	fillState(t, source)
-	require.NoError(t, source.VolumeCreate(ctx, &driverstate.Volume{ID: "v2", Status: driverstate.VolumeError, Path: "/srv/\xff"}))
+	odd := "a\x00b"
+	require.NoError(t, source.VolumeCreate(ctx, &driverstate.Volume{ID: "v2", Status: driverstate.VolumeError, Path: "/srv/\xff", Name: odd}))
+	require.NoError(t, source.BackupCreate(ctx, &driverstate.Backup{ID: "b-odd", Status: driverstate.StatusError, Name: &odd}))
+	require.NoError(t, source.QuotaSet(ctx, "p\x00", "backups", 1))
 	require.NoError(t, source.Close())
 
 	_, err := engine.Migrate(ctx, dir, at, nil)
-	require.ErrorContains(t, err, "volumes")
+	require.ErrorIs(t, err, driverstate.ErrCorrupt)
+	require.NotErrorIs(t, err, driverstate.ErrInvalidInput, "it is no mistake in the command")
+	require.ErrorContains(t, err, "volumes v2: display_name holds U+0000, path is not UTF-8; "+
+		`backups b-odd: display_name holds U+0000; quotas p\x00 backups: project_id holds U+0000`)
 	target, err := postgres.Open(ctx, at, postgres.Options{})
 	require.NoError(t, err)
 	services, err := target.ServiceGetAll(ctx)
@@ -197,12 +208,24 @@ func TestAMigrationThatFailsLeavesNothingAndCanBeRepeated(t *testing.T) {
 	source = oldState(t, dir)
 	require.NoError(t, source.VolumeDestroy(ctx, "v2"))
 	require.NoError(t, source.Close())
+	raw, err := sql.Open("sqlite", filepath.Join(dir, "cinder-go.db"))
+	require.NoError(t, err)
+	defer raw.Close()
+	_, err = raw.Exec(`UPDATE backups SET display_name = 'ab' WHERE id = 'b-odd'; DELETE FROM quotas WHERE hard_limit = 1;
+		UPDATE river_job SET args = replace(args, '"req-1"', '"\u0000"') WHERE id = 1`)
+	require.NoError(t, err)
+	_, err = engine.Migrate(ctx, dir, at, nil)
+	require.ErrorIs(t, err, driverstate.ErrCorrupt)
+	require.ErrorContains(t, err, "river_job 1, backup_restore of backup b0001")
+
+	_, err = raw.Exec(`UPDATE river_job SET args = replace(args, '"\u0000"', '"req-1"') WHERE id = 1`)
+	require.NoError(t, err)
 	_, err = engine.Migrate(ctx, dir, at, nil)
 	require.NoError(t, err)
 }
 
 func TestAStateDirectoryInUseIsNotMigrated(t *testing.T) {
-	c := engine.Config{StateDir: t.TempDir(), StoreURL: store(t), StoreReadOnly: true, Host: "h1"}
+	c := engine.Config{StateDir: t.TempDir(), Stores: []engine.Store{{URL: store(t)}}, StoreReadOnly: true, Host: "h1"}
 	at := pgtest.URL(t)
 	e := start(t, c)
 	_, err := engine.Migrate(t.Context(), c.StateDir, at, nil)

@@ -5,12 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
 	"github.com/cinder-go/cinder-go/driverstate/notify"
 	"github.com/cinder-go/cinder-go/driverstate/trace"
 )
+
+// progressInterval is Cinder's default of backup_timer_interval
+// (cinder/backup/driver.py).
+const progressInterval = 2 * time.Minute
 
 // traced has every line of log name the request that it follows from; nil
 // writes nowhere.

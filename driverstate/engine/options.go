@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type Option struct {
 var Options = []Option{
 	{Name: "host", Default: "the machine's name", Help: "name of the backup service; it owns the rows", set: words(func(c *Config) *string { return &c.Host })},
 	{Name: "cluster", Default: "none", Help: "cluster whose members do each other's work", set: words(func(c *Config) *string { return &c.Cluster })},
-	{Name: "storage_availability_zone", Default: "nova", Help: "availability zone of the services", set: words(func(c *Config) *string { return &c.AvailabilityZone })},
+	{Name: "storage_availability_zone", Default: "nova", Help: "availability zone of the services; NAME." + storeZone + " is that of a store with a name", set: words(func(c *Config) *string { return &c.AvailabilityZone })},
 	seconds("report_interval", "10", 1, "seconds between heartbeats", func(c *Config) *time.Duration { return &c.ReportInterval }),
 	seconds("service_down_time", "60", 1, "seconds after which a service that was not heard of is down; one that is no more than report_interval is made 2.5 times that, as in Cinder",
 		func(c *Config) *time.Duration { return &c.ServiceDownTime }),
@@ -44,10 +45,16 @@ var Options = []Option{
 			}
 			c.Jobs = int(n)
 		})},
-	{Name: "auto_cleanup_enabled", Default: "false", Range: "true or false", Help: "take over the work of a dead member of the cluster without being asked",
+	seconds("backup_timer_interval", "120", 1, "seconds between notifications of a backup's progress, besides those of every tenth object; a store's backup_enable_progress_timer, under the name that its driver has for it, turns them off",
+		func(c *Config) *time.Duration { return &c.ProgressInterval }),
+	{Name: "auto_cleanup_enabled", Default: "false", Range: "true or false", Help: "take over the work of a dead member of the cluster without being asked; nothing without a cluster",
 		set: flag(func(c *Config, on bool) { c.AutoCleanup = on })},
 	{Name: "auto_cleanup_checks", Default: "3", Range: "1 to 1000", Help: "heartbeats in a row at which a member must be found dead before that",
 		set: number(1, 1000, func(c *Config, n int64) { c.AutoCleanupChecks = int(n) })},
+	{Name: "public_endpoint", Default: "what the request was sent to", Range: "http://HOST or https://HOST, with a port or a path; empty for the default",
+		Help: "what links in answers begin with, such as a proxy's URL that clients use", set: address(func(c *Config) *string { return &c.PublicURL })},
+	{Name: "osapi_max_limit", Default: "1000", Range: "at least 1", Help: "items of a list in one answer",
+		set: number(1, math.MaxInt32, func(c *Config, n int64) { c.MaxLimit = int(n) })},
 	quota("quota_volumes", driverstate.QuotaVolumes, "volumes"),
 	quota("quota_snapshots", driverstate.QuotaSnapshots, "snapshots"),
 	quota("quota_gigabytes", driverstate.QuotaGigabytes, "GiB of volumes and snapshots together"),
@@ -59,6 +66,33 @@ var Options = []Option{
 
 // names are the option's, today's first.
 func (o *Option) names() []string { return append([]string{o.Name}, o.Aliases...) }
+
+// storeZone is the option of one store, after its name and a dot: in Cinder it
+// is one of a back end's group.
+const storeZone = "backend_availability_zone"
+
+// setZone sets the zone of the service of the store that begins name, and says
+// whether name is such an option.
+func (c *Config) setZone(name, value string) (bool, error) {
+	store, ok := strings.CutSuffix(name, "."+storeZone)
+	if !ok {
+		return false, nil
+	}
+	if value == "" {
+		return true, invalid("option %s: %q is not a name", name, value)
+	}
+	stores, err := nameStores(c.Stores)
+	if err != nil {
+		return true, err
+	}
+	for i := range stores {
+		if stores[i].Name == store {
+			c.Stores[i].AvailabilityZone = value
+			return true, nil
+		}
+	}
+	return true, invalid("option %s: there is no store %q", name, store)
+}
 
 // Set applies options that were given by name. ErrInvalidInput names one that
 // is not there, with the nearest that is, or a value out of its range.
@@ -77,8 +111,12 @@ func (c *Config) Set(given map[string]string) error {
 			}
 		}
 	}
-	for name := range given {
-		if !known[name] {
+	for name, value := range given {
+		of, err := c.setZone(name, strings.TrimSpace(value))
+		if err != nil {
+			return err
+		}
+		if !of && !known[name] {
 			return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("there is no option %q; did you mean %s?", name, nearest(name, known)))
 		}
 	}
@@ -94,6 +132,18 @@ func words(to func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, value string) error {
 		if value == "" {
 			return wanted("a name")
+		}
+		*to(c) = value
+		return nil
+	}
+}
+
+// address takes the base of a URL, or nothing.
+func address(to func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, value string) error {
+		u, err := url.Parse(value)
+		if value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+			return wanted("a URL such as https://cloud.example.org:8776")
 		}
 		*to(c) = value
 		return nil

@@ -26,7 +26,7 @@ func shared(t *testing.T) string {
 }
 
 func TestEnginesOnSeveralMachinesShareTheirRows(t *testing.T) {
-	c := engine.Config{StateDir: t.TempDir(), StoreURL: store(t), StoreReadOnly: true, DatabaseURL: shared(t), Host: "h1"}
+	c := engine.Config{StateDir: t.TempDir(), Stores: []engine.Store{{URL: store(t)}}, StoreReadOnly: true, DatabaseURL: shared(t), Host: "h1"}
 	one := start(t, c)
 	_, err := one.Manager().ManageBackup(t.Context(), admin, driverstate.ManageRequest{BackupID: drillstore.Full})
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestEnginesOnSeveralMachinesShareTheirRows(t *testing.T) {
 }
 
 func TestADatabaseThatIsNoneIsRefused(t *testing.T) {
-	_, err := engine.Start(t.Context(), engine.Config{StateDir: t.TempDir(), StoreURL: "posix:///srv", DatabaseURL: "mysql://h/db"})
+	_, err := engine.Start(t.Context(), engine.Config{StateDir: t.TempDir(), Stores: []engine.Store{{URL: "posix:///srv"}}, DatabaseURL: "mysql://h/db"})
 	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
 	require.ErrorContains(t, err, "postgres://")
 }

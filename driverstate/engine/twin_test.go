@@ -29,7 +29,7 @@ type twinLab struct {
 
 func newTwinLab(t *testing.T) *twinLab {
 	url := store(t)
-	return &twinLab{t: t, e: start(t, engine.Config{StateDir: t.TempDir(), StoreURL: url}), dir: strings.TrimPrefix(url, "posix://")}
+	return &twinLab{t: t, e: start(t, engine.Config{StateDir: t.TempDir(), Stores: []engine.Store{{URL: url}}}), dir: strings.TrimPrefix(url, "posix://")}
 }
 
 // ask sends a request and wants the status.

@@ -10,9 +10,11 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-// rowChain is the chain of b as rows tell it. A parent without a row answers
-// ErrInvalidStatus: the data may be there, but nobody took it under management.
-func rowChain(ctx context.Context, rows db.Backups, b *driverstate.Backup) (driverstate.Chain, error) {
+// rowChain is the chain of b as rows tell it. A parent without a row is the one
+// that the store has: an import of an increment alone was proven with that.
+// ErrInvalidStatus when there is none, or a parent is in another store: a driver
+// reads from its own.
+func (m *Manager) rowChain(ctx context.Context, rows db.Backups, b *driverstate.Backup) (driverstate.Chain, error) {
 	chain := driverstate.Chain{b}
 	seen := map[string]bool{b.ID: true}
 	for b.Incremental() {
@@ -20,12 +22,15 @@ func rowChain(ctx context.Context, rows db.Backups, b *driverstate.Backup) (driv
 			return nil, refuseBackup(b.ID, driverstate.ErrInvalidStatus, "its chain of parents is a loop or too long")
 		}
 		parent, err := rows.BackupGet(ctx, b.ParentID)
-		if errors.Is(err, driverstate.ErrNotFound) {
-			return nil, refuseBackup(b.ID, driverstate.ErrInvalidStatus, fmt.Sprintf(
-				"backup %s stands on %s, which has no record: import it or take it under management first", b.ID, b.ParentID))
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, driverstate.ErrNotFound):
+			if parent, err = m.rowless(ctx, b); err != nil {
+				return nil, err
+			}
+		case err != nil:
 			return nil, err
+		case !m.keeps(parent):
+			return nil, acrossStores(b, parent)
 		}
 		seen[parent.ID] = true
 		chain = append(chain, parent)
@@ -33,6 +38,30 @@ func rowChain(ctx context.Context, rows db.Backups, b *driverstate.Backup) (driv
 	}
 	slices.Reverse(chain)
 	return chain, nil
+}
+
+// rowless is the parent of b as the store has it.
+func (m *Manager) rowless(ctx context.Context, b *driverstate.Backup) (*driverstate.Backup, error) {
+	scanner, err := m.scanner()
+	if err == nil {
+		var found driverstate.Found
+		if found, err = m.find(ctx, scanner, b.ParentID, b.Container); err == nil && found.Condition != driverstate.ConditionPartial {
+			return &found.Backup, nil
+		}
+	}
+	if err != nil && !errors.Is(err, driverstate.ErrNotFound) && !errors.Is(err, driverstate.ErrNotSupported) {
+		return nil, err
+	}
+	return nil, refuseBackup(b.ID, driverstate.ErrInvalidStatus, fmt.Sprintf(
+		"backup %s stands on %s, which has no record, and the store has nothing whole of it: bring its data back first", b.ID, b.ParentID))
+}
+
+// acrossStores refuses a backup whose parent is in another store of this
+// process.
+func acrossStores(b, parent *driverstate.Backup) error {
+	return refuseBackup(b.ID, driverstate.ErrInvalidStatus, fmt.Sprintf(
+		"backup %s is in the store of service %s, and stands on %s, which is in that of %s: a chain must lie in one store",
+		b.ID, b.Host, parent.ID, parent.Host))
 }
 
 // look inspects b on the store with everything it stands on, and links them:
@@ -76,14 +105,14 @@ func (m *Manager) lookBelow(ctx context.Context, scanner driverstate.Scanner, ti
 	return line, nil
 }
 
-// find looks for a backup by id: where its row says it is; without a row in
-// the driver's default place, then in container, then everywhere.
+// find looks for a backup by id: where its row says it is; without a row, or
+// with that of another store, in the driver's default place, then in container, then everywhere.
 func (m *Manager) find(ctx context.Context, scanner driverstate.Scanner, id, container string) (driverstate.Found, error) {
 	row, err := m.db.BackupGet(ctx, id)
-	if err == nil {
+	if err == nil && m.keeps(row) {
 		return scanner.Inspect(ctx, onStore(row))
 	}
-	if !errors.Is(err, driverstate.ErrNotFound) {
+	if err != nil && !errors.Is(err, driverstate.ErrNotFound) {
 		return driverstate.Found{}, err
 	}
 	found, err := scanner.Inspect(ctx, &driverstate.Backup{ID: id})

@@ -23,6 +23,7 @@ import (
 const (
 	backupResource       = "Backup"
 	verificationResource = "Verification"
+	shipmentResource     = "Shipment"
 
 	intentCreate      = "creating" // its objects are ours, not imported ones
 	intentImport      = "importing"
@@ -31,6 +32,7 @@ const (
 	intentForceDelete = "force deleting"
 	intentReset       = "resetting" // to available; the status is still the old one
 	intentVerify      = "running"
+	intentShip        = "shipping"
 )
 
 // intentsOf are the intents that a kind of job carries out.
@@ -41,6 +43,7 @@ var intentsOf = map[db.JobKind][]string{
 	db.JobDelete:  {intentDelete, intentForceDelete},
 	db.JobReset:   {intentReset},
 	db.JobVerify:  {intentVerify},
+	db.JobShip:    {intentShip},
 }
 
 // setIntent replaces what was meant for a backup by an entry that nobody has
@@ -56,14 +59,19 @@ func clearIntent(ctx context.Context, tx db.Tx, id string) error {
 	return tx.WorkerDestroy(ctx, backupResource, id)
 }
 
+// isOurs reports whether entries of a resource are the backup service's.
+func isOurs(resource string) bool {
+	return resource == backupResource || resource == verificationResource || resource == shipmentResource
+}
+
 // entryKey names what an entry is about.
 type entryKey struct{ resource, id string }
 
 func keyOf(w *driverstate.Worker) entryKey { return entryKey{w.ResourceType, w.ResourceID} }
 
-// entries returns the entries of a service, of all when it is 0.
-func entries(ctx context.Context, rows db.Workers, serviceID int64) (map[entryKey]*driverstate.Worker, error) {
-	all, err := rows.WorkerGetAll(ctx, serviceID)
+// entries returns the entries of all services.
+func entries(ctx context.Context, rows db.Workers) (map[entryKey]*driverstate.Worker, error) {
+	all, err := rows.WorkerGetAll(ctx, 0)
 	found := make(map[entryKey]*driverstate.Worker, len(all))
 	for _, w := range all {
 		found[keyOf(w)] = w
@@ -71,12 +79,16 @@ func entries(ctx context.Context, rows db.Workers, serviceID int64) (map[entryKe
 	return found, err
 }
 
+// intentOf is what is meant for a backup; empty when nothing is.
 func intentOf(ctx context.Context, rows db.Workers, id string) (string, error) {
-	all, err := entries(ctx, rows, 0)
-	if w := all[entryKey{backupResource, id}]; w != nil {
-		return w.Status, err
+	w, err := rows.WorkerGet(ctx, backupResource, id)
+	switch {
+	case errors.Is(err, driverstate.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", err
 	}
-	return "", err
+	return w.Status, nil
 }
 
 // entryOf names the entry of j; false for a job that has none.
@@ -88,6 +100,10 @@ func entryOf(j db.Job) (entryKey, bool) {
 		var args verifyArgs
 		err := json.Unmarshal(j.Args, &args)
 		return entryKey{verificationResource, args.VerificationID}, err == nil
+	case db.JobShip:
+		var args shipArgs
+		err := json.Unmarshal(j.Args, &args)
+		return entryKey{shipmentResource, args.ShipmentID}, err == nil
 	}
 	return entryKey{backupResource, j.BackupID}, true
 }
@@ -101,10 +117,14 @@ func cleanupQueue(name string) string { return "cleanup of cluster " + name }
 
 // queues are those that this process works.
 func (m *Manager) queues() []string {
-	if m.cfg.Cluster == "" {
-		return []string{m.cfg.Host}
+	queues := []string{m.cfg.Host}
+	if m.volumeKeeper() == m && m.cfg.VolumeHost != m.cfg.Host {
+		queues = append(queues, m.cfg.VolumeHost) // for cleanups of volumes
 	}
-	return []string{m.cfg.Host, clusterQueue(m.cfg.Cluster), cleanupQueue(m.cfg.Cluster)}
+	if m.cfg.Cluster != "" {
+		queues = append(queues, clusterQueue(m.cfg.Cluster), cleanupQueue(m.cfg.Cluster))
+	}
+	return queues
 }
 
 // sharedQueue is where work goes that any of us can do.
@@ -118,7 +138,7 @@ func (m *Manager) sharedQueue() string {
 // queueOf is where work on v goes: a file or device taken under management is
 // on the host that took it, which must then be there to do the work.
 func (m *Manager) queueOf(ctx context.Context, rows db.Services, v *driverstate.Volume) (string, error) {
-	at := hostPart(v.Host)
+	at := hostPart(v.Host) + strings.TrimPrefix(m.cfg.Host, m.cfg.VolumeHost)
 	if m.cfg.Cluster == "" || !v.Managed {
 		return m.sharedQueue(), nil
 	}
@@ -234,16 +254,20 @@ func (m *Manager) ours(ctx context.Context, rows db.Workers, w *driverstate.Work
 	if m.isFenced() && m.holds(w) {
 		return errSuperseded
 	}
-	all, err := rows.WorkerGetAll(ctx, w.ServiceID)
-	if err != nil {
-		return err
+	still, err := standsAs(ctx, rows, w)
+	if err == nil && !still {
+		return errSuperseded
 	}
-	for _, now := range all {
-		if now.ID == w.ID && now.RacePreventer == w.RacePreventer {
-			return nil
-		}
+	return err
+}
+
+// standsAs is whether the entry is still as w, nobody having claimed it since.
+func standsAs(ctx context.Context, rows db.Workers, w *driverstate.Worker) (bool, error) {
+	now, err := rows.WorkerGet(ctx, w.ResourceType, w.ResourceID)
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return false, nil
 	}
-	return errSuperseded
+	return err == nil && now.ID == w.ID && now.RacePreventer == w.RacePreventer, err
 }
 
 // putBack leaves a job that was not finished, and its claimed entry, for

@@ -52,7 +52,13 @@ func (m *Manager) CleanupWorkers(ctx context.Context, c driverstate.Caller, f dr
 		case able, s.Binary == driverstate.BinaryScheduler:
 			result.Cleaning = append(result.Cleaning, *s)
 		default:
-			result.Unavailable = append(result.Unavailable, *s)
+			left, err := m.leftSomething(ctx, s)
+			if err != nil {
+				return result, err
+			}
+			if left {
+				result.Unavailable = append(result.Unavailable, *s)
+			}
 		}
 	}
 	for _, s := range result.Cleaning {
@@ -61,6 +67,31 @@ func (m *Manager) CleanupWorkers(ctx context.Context, c driverstate.Caller, f dr
 		}
 	}
 	return result, nil
+}
+
+// leftSomething reports whether a dead service may have left anything to clean
+// up. A backup service that did not needs nobody: Cinder lists it all the same,
+// for ever.
+func (m *Manager) leftSomething(ctx context.Context, s *driverstate.Service) (left bool, err error) {
+	if s.Binary != driverstate.BinaryBackup {
+		return true, nil
+	}
+	claimed, err := m.db.WorkerGetAll(ctx, s.ID)
+	if err != nil || len(claimed) > 0 {
+		return true, err
+	}
+	for _, status := range unfinished {
+		rows, err := m.db.BackupGetAll(ctx, driverstate.BackupFilter{Columns: map[string]string{"host": s.Host, "status": string(status)}})
+		if err != nil || len(rows) > 0 {
+			return true, err
+		}
+	}
+	err = m.db.Update(ctx, func(tx db.Tx) error {
+		jobs, err := tx.JobsRunBy(ctx, s.Host)
+		left = len(jobs) > 0
+		return err
+	})
+	return left, err
 }
 
 // clusterKey names a cluster.
@@ -77,7 +108,10 @@ func (m *Manager) askCleanup(ctx context.Context, s driverstate.Service, f drive
 	case s.Binary == driverstate.BinaryScheduler:
 		return nil // the engine has none
 	case m.heard(&s, until):
-		job.Queue = hostPart(s.Host)
+		job.Queue = s.Host
+		if s.Binary == driverstate.BinaryVolume {
+			job.Queue = hostPart(s.Host)
+		}
 	}
 	args := cleanupArgs{ServiceID: s.ID, ResourceID: f.ResourceID, ResourceType: f.ResourceType, Until: until}
 	return m.db.Update(ctx, func(tx db.Tx) error {
@@ -193,7 +227,7 @@ func (m *Manager) cleanService(ctx context.Context, s *driverstate.Service, f dr
 // off its queue and not begun goes back to where others take it.
 func (m *Manager) cleanBackups(ctx context.Context, s *driverstate.Service, f driverstate.CleanupFilter, until time.Time) error {
 	asked := func(w *driverstate.Worker) bool {
-		if w.ResourceType == verificationResource {
+		if w.ResourceType == verificationResource || w.ResourceType == shipmentResource {
 			return f.ResourceID == nil && (f.ResourceType == nil || *f.ResourceType == backupResource)
 		}
 		return wanted(w, f) && (m.isReady() || withoutDriver(w))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -87,6 +88,36 @@ func TestCleanupSelectsServices(t *testing.T) {
 	}
 	_, err := l.CleanupWorkers(t.Context(), tenant, driverstate.CleanupFilter{})
 	requireText(t, err, driverstate.ErrForbidden, "Policy doesn't allow workers:cleanup to be performed.")
+}
+
+// A backup service that died with nothing in hand needs nobody; one that left
+// something does.
+func TestADeadBackupServiceIsListedOnlyWithWorkThatItLeft(t *testing.T) {
+	l := newLab(t, nil)
+	past := openDBAt(t, filepath.Join(l.dir, "db"), func() time.Time { return time.Now().Add(-time.Hour) })
+	dead := &driverstate.Service{Binary: driverstate.BinaryBackup, Host: "gone"}
+	require.NoError(t, past.ServiceUpsert(t.Context(), dead))
+	require.NoError(t, past.Close())
+	unavailable := func(f driverstate.CleanupFilter) []string {
+		got, err := l.CleanupWorkers(t.Context(), admin, f)
+		require.NoError(t, err)
+		assert.Empty(t, got.Cleaning)
+		return hosts(got.Unavailable)
+	}
+	assert.Empty(t, unavailable(driverstate.CleanupFilter{}))
+	assert.Empty(t, unavailable(driverstate.CleanupFilter{Binary: ptr(driverstate.BinaryBackup)}))
+
+	// A row in the middle of work, without an entry.
+	b := &driverstate.Backup{ID: uuid.NewString(), ProjectID: "p", UserID: "u", VolumeID: uuid.NewString(), Size: 1,
+		Status: driverstate.StatusRestoring, Host: "gone", CreatedAt: time.Now()}
+	require.NoError(t, l.db.BackupCreate(t.Context(), b))
+	assert.Equal(t, []string{"cinder-backup gone"}, unavailable(driverstate.CleanupFilter{}))
+	assert.Empty(t, unavailable(driverstate.CleanupFilter{Binary: ptr(driverstate.BinaryVolume)}))
+	require.NoError(t, l.db.BackupDestroy(t.Context(), b.ID))
+	assert.Empty(t, unavailable(driverstate.CleanupFilter{}))
+
+	l.worker("Backup", uuid.NewString(), "delete", dead.ID)
+	assert.Equal(t, []string{"cinder-backup gone"}, unavailable(driverstate.CleanupFilter{Host: ptr("gone")}))
 }
 
 func TestCleanupEndsTheWorkOfADeadMemberOfTheCluster(t *testing.T) {

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -16,10 +17,17 @@ func (m *Manager) Clusters(ctx context.Context, c driverstate.Caller) ([]drivers
 	return m.clusters(ctx)
 }
 
-// Cluster returns the cluster of volume services that has the name; admin only.
-func (m *Manager) Cluster(ctx context.Context, c driverstate.Caller, name string) (driverstate.ClusterState, error) {
+// Cluster returns the cluster that has the name, of backup services if binary
+// says so and there is one, else of volume services, as in Cinder, which has no
+// other; admin only.
+func (m *Manager) Cluster(ctx context.Context, c driverstate.Caller, name string, binary driverstate.Binary) (driverstate.ClusterState, error) {
 	if err := allow(c, "clusters:get"); err != nil {
 		return driverstate.ClusterState{}, err
+	}
+	if binary == driverstate.BinaryBackup {
+		if state, err := m.findCluster(ctx, name, binary); !errors.Is(err, driverstate.ErrNotFound) {
+			return state, err
+		}
 	}
 	return m.findCluster(ctx, name, driverstate.BinaryVolume)
 }
@@ -69,11 +77,15 @@ func (m *Manager) clusters(ctx context.Context) ([]driverstate.ClusterState, err
 	for i, row := range rows {
 		state := &states[i]
 		state.Cluster = *row
+		thawed := 0
 		for _, s := range services {
 			if s.Cluster != row.Name || s.Binary != row.Binary {
 				continue
 			}
 			state.Hosts++
+			if !s.Frozen() {
+				thawed++
+			}
 			if m.heard(s, now) {
 				state.Up = true
 			} else {
@@ -83,6 +95,7 @@ func (m *Manager) clusters(ctx context.Context) ([]driverstate.ClusterState, err
 				state.LastHeartbeatAt = s.UpdatedAt
 			}
 		}
+		state.Frozen = state.Hosts > 0 && thawed == 0
 	}
 	return states, nil
 }

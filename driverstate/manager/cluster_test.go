@@ -46,6 +46,23 @@ func TestADisabledClusterGetsNoVolumes(t *testing.T) {
 	assert.Equal(t, "error", answer["volume"].(map[string]any)["status"])
 	assert.Equal(t, "VOLUME_VOLUME_001_003", l.told("tenant", made["id"].(string))["event_id"])
 
+	// Frozen are its services; of backup services there is one of that name when asked for.
+	frozen := func(query string) any {
+		_, answer := l.ask("admin", "GET", "clusters/lab@file"+query, "")
+		return answer["cluster"].(map[string]any)["frozen"]
+	}
+	assert.Equal(t, false, frozen(""))
+	status, _ = l.ask("admin", "PUT", "os-services/freeze", `{"cluster":"lab@file"}`)
+	require.Equal(t, http.StatusOK, status)
+	assert.Equal(t, true, frozen(""))
+	_, answer = l.ask("admin", "GET", "clusters?frozen=true", "")
+	assert.Len(t, answer["clusters"], 1)
+	status, _ = l.ask("admin", "PUT", "os-services/thaw", `{"cluster":"lab@file"}`)
+	require.Equal(t, http.StatusOK, status)
+	assert.Equal(t, false, frozen("?binary=nonsense"))
+	_, answer = l.ask("admin", "GET", "clusters/lab@file?binary=cinder-backup", "")
+	assert.Equal(t, "cinder-backup", answer["cluster"].(map[string]any)["binary"])
+
 	off := true
 	cleaned, err := l.CleanupWorkers(t.Context(), admin, driverstate.CleanupFilter{IsUp: true, Disabled: &off})
 	require.NoError(t, err)

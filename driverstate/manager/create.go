@@ -35,6 +35,11 @@ func (m *Manager) CreateBackup(ctx context.Context, c driverstate.Caller, r driv
 	if m.cfg.OpenSource == nil {
 		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the engine cannot read volumes")
 	}
+	if c, ok := m.cfg.Driver.(driverstate.BackupChecker); ok {
+		if err := c.CheckBackup(); err != nil {
+			return nil, err
+		}
+	}
 	up := m.requireUp(ctx)
 	if up != nil && !errors.Is(up, driverstate.ErrServiceDown) {
 		return nil, up
@@ -121,23 +126,32 @@ func checkSourceVolume(v *driverstate.Volume, force bool) error {
 // chooseParent returns the id of the backup that an incremental one stands on:
 // of the caller's backups of the volume that are available, the one whose data
 // is the newest, and for one of a snapshot is older than it
-// (cinder/backup/api.py create). One of another driver cannot be read.
+// (cinder/backup/api.py create). One of another driver or store cannot be read.
 func (m *Manager) chooseParent(ctx context.Context, rows db.Backups, c driverstate.Caller, of *driverstate.Backup) (string, error) {
+	parent, err := m.newestParent(ctx, rows, c, of)
+	switch {
+	case err != nil:
+		return "", err
+	case parent == nil:
+		return "", m.noParent(ctx, rows, c, of)
+	}
+	return parent.ID, nil
+}
+
+// newestParent is the backup that chooseParent means; nil when there is none.
+func (m *Manager) newestParent(ctx context.Context, rows db.Backups, c driverstate.Caller, of *driverstate.Backup) (*driverstate.Backup, error) {
 	all, err := rows.BackupGetAll(ctx, driverstate.BackupFilter{
 		ProjectID: c.ProjectID,
 		Columns:   map[string]string{"volume_id": of.VolumeID, "status": string(driverstate.StatusAvailable)},
 	})
-	if err != nil {
-		return "", err
-	}
 	all = slices.DeleteFunc(all, func(b *driverstate.Backup) bool {
-		return b.Service == "" || m.checkService(b, "") != nil ||
+		return b.Service == "" || !m.keeps(b) || m.checkService(b, "") != nil ||
 			of.SnapshotID != "" && !dataTime(b).Before(of.DataTimestamp)
 	})
-	if len(all) == 0 {
-		return "", m.noParent(ctx, rows, c, of)
+	if err != nil || len(all) == 0 {
+		return nil, err
 	}
-	return slices.MaxFunc(all, func(a, b *driverstate.Backup) int { return dataTime(a).Compare(dataTime(b)) }).ID, nil
+	return slices.MaxFunc(all, func(a, b *driverstate.Backup) int { return dataTime(a).Compare(dataTime(b)) }), nil
 }
 
 // noParent says why no backup can be stood on, in Cinder's words.
@@ -206,8 +220,7 @@ func (m *Manager) placeBackup(ctx context.Context, j db.Job) (w *driverstate.Wor
 		}
 		b.Host = m.cfg.Host
 		if v, cause = m.mayCopy(b, v, snapshot); cause == nil {
-			b.Container, b.ServiceMetadata, cause = m.cfg.Driver.Place(b, m.cfg.Now().UTC())
-			b.Service = m.cfg.Driver.Service()
+			cause = m.place(ctx, tx, b)
 		}
 		if cause != nil {
 			b.Container, b.ServiceMetadata, b.Service = "", "", ""
@@ -218,6 +231,22 @@ func (m *Manager) placeBackup(ctx context.Context, j db.Job) (w *driverstate.Wor
 		m.took(j, w)
 	}
 	return w, b, v, cause, err
+}
+
+// place fills in where the copy of b will lie.
+func (m *Manager) place(ctx context.Context, tx db.Tx, b *driverstate.Backup) error {
+	var parent *driverstate.Backup
+	if b.Incremental() {
+		var err error
+		if parent, err = tx.BackupGet(ctx, b.ParentID); err != nil {
+			return named(err, backupNotFound(b.ParentID))
+		}
+		parent = onStore(parent)
+	}
+	var err error
+	b.Container, b.ServiceMetadata, err = m.cfg.Driver.Place(b, parent, m.cfg.Now().UTC())
+	b.Service = m.cfg.Driver.Service()
+	return err
 }
 
 // mayCopy returns what is to be copied, or says why it cannot be now.
@@ -267,7 +296,9 @@ func (m *Manager) copyBackup(ctx context.Context, b *driverstate.Backup, v *driv
 		return stored, fmt.Errorf("%w: %w", errNoDevice, err)
 	}
 	defer src.Close()
-	return m.cfg.Driver.Backup(ctx, b, parent, src, m.notifyProgress(ctx, b))
+	told := m.notifyProgress(ctx, b)
+	defer told.stop()
+	return m.cfg.Driver.Backup(ctx, b, parent, src, told)
 }
 
 // discard removes what a failed copy left on the store, if it is still ours.

@@ -53,6 +53,10 @@ func (m *Manager) DeleteBackup(ctx context.Context, c driverstate.Caller, id str
 		m.notifyDelete(ctx, eventDeleteStart, b, force)
 		m.notifyDelete(ctx, eventDeleteEnd, b, force)
 	}
+	// Not by the row, which may be gone by now.
+	for _, p := range m.peers() {
+		p.cancelWork(id, func(j db.Job) bool { return !moves(j) })
+	}
 	return m.dropLost(ctx, id)
 }
 
@@ -68,7 +72,7 @@ func (m *Manager) acceptDelete(ctx context.Context, tx db.Tx, id string, force b
 	if _, err := b.Status.Next(action); err != nil {
 		return nil, refuseBackup(id, driverstate.ErrInvalidStatus, "Backup status must be available or error")
 	}
-	n, err := standing(ctx, tx, b)
+	n, err := m.standing(ctx, tx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +174,7 @@ func (m *Manager) runDelete(ctx context.Context, j db.Job) error {
 // leftovers are reported and do not stop the delete, unless nothing could be
 // deleted at all.
 func (m *Manager) deleteObjects(ctx context.Context, b *driverstate.Backup, force bool) error {
-	if b.Service == "" || b.Container == "" || b.ServiceMetadata == "" {
+	if b.Service == "" || b.Container == "" || b.ServiceMetadata == "" && !b.SharesPlace() {
 		return nil
 	}
 	if err := m.checkService(b, "Delete backup aborted"); err != nil {

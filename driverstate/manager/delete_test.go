@@ -24,7 +24,7 @@ func TestDeleteRemovesObjectsAndRow(t *testing.T) {
 	assert.NotEmpty(t, l.objects(neighbour.ID))
 	require.Eventually(t, func() bool { return len(l.notified("backup.delete.end", b.ID)) == 1 }, wait, tick)
 	for _, event := range []string{"backup.delete.start", "backup.delete.end"} {
-		force := l.notified(event, b.ID)[0].Payload.Force
+		force := l.announced(event, b.ID).Payload.Force
 		require.NotNil(t, force, event)
 		assert.False(t, *force, event)
 	}
@@ -165,7 +165,7 @@ func TestForceDeleteStopsARunningRestore(t *testing.T) {
 	l.untilGone(b.ID)
 	assert.Empty(t, l.objects(b.ID))
 	assert.Equal(t, driverstate.VolumeError, l.volume(v.ID).Status)
-	force := l.notified("backup.delete.start", b.ID)[0].Payload.Force
+	force := l.announced("backup.delete.start", b.ID).Payload.Force
 	require.NotNil(t, force)
 	assert.True(t, *force)
 }

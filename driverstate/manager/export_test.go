@@ -18,3 +18,6 @@ func (m *Manager) Running() (n int) {
 	}
 	return n
 }
+
+// SetPortion sets how many bytes are proven before that is written, for tests.
+func (m *Manager) SetPortion(n int64) { m.portion = n }

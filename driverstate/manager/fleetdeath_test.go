@@ -38,9 +38,11 @@ func TestADeadMembersBackupIsEndedByAnother(t *testing.T) {
 				var err error
 				row, err = a.CreateBackup(t.Context(), admin, driverstate.BackupRequest{VolumeID: v.ID})
 				require.NoError(t, err)
+				// What comes before the read that freezes is stored beside it.
+				require.Eventually(t, func() bool { return len(a.stored(row.ID)) > 0 }, wait, tick)
 			}
 		})
-		require.NotEmpty(t, a.objects(row.ID))
+		require.NotEmpty(t, a.stored(row.ID))
 		got := b.cleanup()
 		assert.Equal(t, []string{"cinder-backup h1", "cinder-volume h1@file"}, sorted(hosts(got.Cleaning)))
 		assert.Empty(t, got.Unavailable)
@@ -74,7 +76,7 @@ func TestADeadMembersRestoreAndDeleteAndTheRestAreEnded(t *testing.T) {
 		require.NoError(t, a.DeleteBackup(t.Context(), admin, forced.ID, true))
 		a.set(resetting.ID, driverstate.StatusErrorDeleting, nil)
 		require.NoError(t, a.ResetBackupStatus(t.Context(), admin, resetting.ID, driverstate.StatusAvailable))
-		look, err := a.CreateVerification(t.Context(), admin, verified.ID, driverstate.DepthStructure)
+		look, err := a.CreateVerification(t.Context(), admin, driverstate.VerifyRequest{BackupIDs: []string{verified.ID}, Depth: driverstate.DepthStructure})
 		require.NoError(t, err)
 		for _, h := range points {
 			h.wait(t)
@@ -92,8 +94,8 @@ func TestADeadMembersRestoreAndDeleteAndTheRestAreEnded(t *testing.T) {
 		b.untilGone(deleting.ID)
 		b.untilGone(forced.ID)
 		require.Eventually(t, func() bool { return len(b.notified("backup.delete.end", forced.ID)) == 1 }, wait, tick)
-		assert.True(t, *b.notified("backup.delete.end", forced.ID)[0].Payload.Force)
-		assert.False(t, *b.notified("backup.delete.end", deleting.ID)[0].Payload.Force)
+		assert.True(t, *b.announced("backup.delete.end", forced.ID).Payload.Force)
+		assert.False(t, *b.announced("backup.delete.end", deleting.ID).Payload.Force)
 		assert.Equal(t, "incomplete restore reset on manager restart", b.until(restoring.ID, driverstate.StatusAvailable).FailReason)
 		assert.Equal(t, driverstate.VolumeErrorRestoring, b.volume(v.ID).Status)
 		b.until(resetting.ID, driverstate.StatusAvailable)
@@ -289,6 +291,7 @@ func TestADeadServiceWithoutAClusterIsCleanedByItsOwnStartOnly(t *testing.T) {
 		assert.Equal(t, driverstate.StatusDeleting, b.row(row.ID).Status)
 		wake()
 		b.untilGone(row.ID)
+		a.announced("backup.delete.end", row.ID)
 		assert.Len(t, a.notified("backup.delete.end", row.ID), 1)
 	})
 }

@@ -13,7 +13,7 @@ import (
 type fullDriver interface {
 	driverstate.Driver
 	driverstate.Scanner
-	driverstate.Verifier
+	driverstate.Sampler
 	driverstate.ForceDeleter
 }
 
@@ -137,11 +137,11 @@ func (s *gatedSource) ReadAt(p []byte, off int64) (int, error) {
 	return s.Source.ReadAt(p, off)
 }
 
-func (g *gate) Restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, obs driverstate.Observer) (driverstate.Restored, error) {
+func (g *gate) Restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, o driverstate.RestoreOptions, obs driverstate.Observer) (driverstate.Restored, error) {
 	if err := g.pass(ctx, atRestore); err != nil {
 		return driverstate.Restored{}, err
 	}
-	return g.full.Restore(ctx, c, dst, obs)
+	return g.full.Restore(ctx, c, dst, o, obs)
 }
 
 func (g *gate) Delete(ctx context.Context, b *driverstate.Backup) error {
@@ -164,4 +164,12 @@ func (g *gate) Verify(ctx context.Context, c driverstate.Chain, d driverstate.De
 		return driverstate.Report{}, err
 	}
 	return g.full.Verify(ctx, c, d, obs)
+}
+
+func (g *gate) VerifyObjects(ctx context.Context, c driverstate.Chain, ledger driverstate.Ledger, obs driverstate.Observer) (driverstate.Report, error) {
+	obs.Observe(driverstate.Event{Type: driverstate.EventProgress, BytesDone: 1, BytesTotal: 2})
+	if err := g.pass(ctx, atVerify); err != nil {
+		return driverstate.Report{}, err
+	}
+	return g.full.VerifyObjects(ctx, c, ledger, obs)
 }

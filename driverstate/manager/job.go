@@ -43,6 +43,11 @@ type verifyArgs struct {
 	VerificationID string `json:"verification_id"`
 }
 
+// shipArgs are the arguments of a JobShip.
+type shipArgs struct {
+	ShipmentID string `json:"shipment_id"`
+}
+
 // cleanupArgs are the arguments of a JobCleanup.
 type cleanupArgs struct {
 	ServiceID    int64     `json:"service_id"`
@@ -67,13 +72,14 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 		db.JobReset:   m.runReset,
 		db.JobImport:  m.runImport,
 		db.JobVerify:  m.runVerify,
+		db.JobShip:    m.runShip,
 		db.JobCleanup: m.runCleanup,
 	}[j.Kind]
 	if !ok {
 		return fmt.Errorf("job %d: unknown kind %q", j.ID, j.Kind)
 	}
 	if !m.admit(ctx, j) {
-		return m.putBack(ctx, j, nil)
+		return m.leaveToOthers(ctx, j)
 	}
 	m.log.DebugContext(ctx, "job starts", "job", j.ID, "kind", j.Kind, "backup", j.BackupID)
 	began := m.cfg.Now()
@@ -88,39 +94,47 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 	return err
 }
 
-// handOver is how long a member that can do no work keeps a job of the cluster before it leaves it to the others, so that it does not take it again
-// at once for ever.
-const handOver = time.Second
-
 // admit waits until this process may do j; false when j is to be left to
 // others, or to the next start. Work that was accepted before the driver was
 // ever set up waits for it. Later it fails if the driver is down, as in Cinder,
 // unless another member can do it.
-func (m *Manager) admit(ctx context.Context, j db.Job) bool {
-	begun := time.Now()
-	for {
-		m.mu.Lock()
-		fenced, ready, everUp := m.fenced, m.driver.ready, m.driver.everUp
-		m.mu.Unlock()
-		shared := m.cfg.Cluster != "" && j.Queue != m.cfg.Host
-		others := false
-		if shared && (!ready || fenced) {
-			others = m.requireUp(ctx) == nil
-		}
-		switch {
-		case ctx.Err() != nil, others && time.Since(begun) >= handOver:
-			return false
-		case others, fenced:
-		case ready, everUp:
-			return true
-		}
-		timer := time.NewTimer(m.cfg.WatchInterval)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+func (m *Manager) admit(ctx context.Context, j db.Job) (may bool) {
+	_ = m.poll(ctx, func() (bool, error) { // ends with ctx at the latest, which is asked below
+		var others bool
+		may, others = m.fit(ctx, j)
+		return may || others, nil
+	})
+	return may && ctx.Err() == nil
+}
+
+// fit reports whether this process may do j, and if not, whether another member
+// of the cluster can.
+func (m *Manager) fit(ctx context.Context, j db.Job) (may, others bool) {
+	silent := m.isSilent() // watch may not have noticed yet
+	m.mu.Lock()
+	fenced, ready, everUp := m.fenced || silent, m.driver.ready, m.driver.everUp
+	m.mu.Unlock()
+	if ready && !fenced {
+		return true, false
 	}
+	if m.cfg.Cluster != "" && j.Queue != m.cfg.Host && m.requireUp(ctx) == nil {
+		return false, true
+	}
+	return !fenced && everUp, false
+}
+
+// leaveToOthers puts j back, and returns when this process may do such work
+// again, or nobody else can: meanwhile it takes one less, and so does not take
+// the same again for ever.
+func (m *Manager) leaveToOthers(ctx context.Context, j db.Job) error {
+	if err := m.putBack(ctx, j, nil); err != nil {
+		return err
+	}
+	_ = m.poll(ctx, func() (bool, error) { // a context that ends ends the wait
+		may, others := m.fit(ctx, j)
+		return may || !others, nil
+	})
+	return nil
 }
 
 func (m *Manager) begin(t *task) {
@@ -246,9 +260,9 @@ func (t *task) wait(ctx context.Context) error {
 	}
 }
 
-// moves reports whether j changes its backup or its volume: a verification
-// does neither, and is not worth waiting for.
-func moves(j db.Job) bool { return j.Kind != db.JobVerify }
+// moves reports whether j changes its backup or its volume: a verification and
+// a shipment do neither, and are not worth waiting for.
+func moves(j db.Job) bool { return j.Kind != db.JobVerify && j.Kind != db.JobShip }
 
 // superseded reports whether the work of ctx was cancelled because it is not
 // this process's any more, not because the service stops.
@@ -266,18 +280,20 @@ func stopCause(ctx context.Context) error {
 	return errStopped
 }
 
-// cancelVolumeWork cancels the work on a volume, and returns it.
+// cancelVolumeWork cancels the work of this process on a volume, and returns it.
 func (m *Manager) cancelVolumeWork(id string) []*task {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	var stopped []*task
-	for _, of := range m.tasks {
-		for t := range of {
-			if t.job.VolumeID == id {
-				t.cancel(errVolumeDeleted)
-				stopped = append(stopped, t)
+	for _, p := range m.peers() {
+		p.mu.Lock()
+		for _, of := range p.tasks {
+			for t := range of {
+				if t.job.VolumeID == id {
+					t.cancel(errVolumeDeleted)
+					stopped = append(stopped, t)
+				}
 			}
 		}
+		p.mu.Unlock()
 	}
 	return stopped
 }

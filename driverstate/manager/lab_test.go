@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,14 @@ func (l *lab) notified(event, id string) []manager.Notification {
 	return found
 }
 
+// announced waits for a notification, which comes after what it tells of is there to
+// be seen, and returns the first.
+func (l *lab) announced(event, id string) manager.Notification {
+	l.t.Helper()
+	require.Eventually(l.t, func() bool { return len(l.notified(event, id)) > 0 }, wait, tick, "%s of %s was never told", event, id)
+	return l.notified(event, id)[0]
+}
+
 // image returns n bytes that do not compress.
 func image(n int, seed uint64) []byte {
 	content := make([]byte, n)
@@ -133,7 +142,7 @@ func (l *lab) put(parent *driverstate.Backup, content []byte) *driverstate.Backu
 		b.ParentID, b.VolumeID = parent.ID, parent.VolumeID
 	}
 	var err error
-	b.Container, b.ServiceMetadata, err = l.driver.Place(b, now)
+	b.Container, b.ServiceMetadata, err = l.driver.Place(b, parent, now)
 	require.NoError(l.t, err)
 	stored, err := l.driver.full.Backup(l.t.Context(), b, parent, &memory{content: content}, driverstate.Discard)
 	require.NoError(l.t, err)
@@ -213,6 +222,12 @@ func (l *lab) objects(id string) []string {
 		return err
 	}))
 	return found
+}
+
+// stored is objects without those that are being written. A listing beside the
+// renaming of one may have neither of its names.
+func (l *lab) stored(id string) []string {
+	return slices.DeleteFunc(l.objects(id), func(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") })
 }
 
 // object returns the one file of the backup whose name ends so.

@@ -48,7 +48,7 @@ func TestVerificationTellsItsProgressAndIsStoppedByAForceDelete(t *testing.T) {
 	l := newLab(t, nil)
 	b := l.managed(nil, image(200<<10, 1))
 	looking := l.driver.hold(atVerify)
-	v, err := l.CreateVerification(t.Context(), admin, b.ID, driverstate.DepthData)
+	v, err := l.CreateVerification(t.Context(), admin, driverstate.VerifyRequest{BackupIDs: []string{b.ID}, Depth: driverstate.DepthData})
 	require.NoError(t, err)
 	looking.wait(t)
 	require.Eventually(t, func() bool {
@@ -88,7 +88,7 @@ func TestNotificationsCarryThePublisherAndTheRow(t *testing.T) {
 	l.set(b.ID, driverstate.StatusError, nil)
 	require.NoError(t, l.ResetBackupStatus(t.Context(), admin, b.ID, driverstate.StatusAvailable))
 	require.Eventually(t, func() bool { return len(l.notified("backup.reset_status.end", b.ID)) == 1 }, wait, tick)
-	n := l.notified("backup.reset_status.end", b.ID)[0]
+	n := l.announced("backup.reset_status.end", b.ID)
 	assert.Equal(t, "backup."+host, n.Publisher)
 	assert.Equal(t, "available", n.Payload.Status)
 	assert.Equal(t, project, n.Payload.TenantID)

@@ -5,19 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-// ManageableBackups scans container, or all when it is empty, and returns
-// every backup in it, oldest first and those without a date last; admin only.
-// Chains are judged over the whole store also when one container is asked for.
-func (m *Manager) ManageableBackups(ctx context.Context, c driverstate.Caller, container string) ([]driverstate.Manageable, error) {
-	if err := allow(c, "backup:manageable"); err != nil {
-		return nil, err
-	}
+// scanned scans container, or all when it is empty, and yields every backup in
+// it, as often as it is ranged over. Chains are judged over the whole store also
+// when one container is asked for. A store may hold hundreds of thousands: where
+// the driver can yield them once more, none is held here.
+func (m *Manager) scanned(ctx context.Context, container string) (iter.Seq[driverstate.Manageable], error) {
 	if err := m.requireDriver(); err != nil {
 		return nil, err
 	}
@@ -25,8 +24,36 @@ func (m *Manager) ManageableBackups(ctx context.Context, c driverstate.Caller, c
 	if err != nil {
 		return nil, err
 	}
+	scan := scanner.Scan(ctx, container)
+	var links driverstate.Links
+	for f, err := range scan {
+		if err != nil {
+			return nil, err
+		}
+		links.Add(&f)
+	}
+	live, err := m.managed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	manageable := func(f driverstate.Found) driverstate.Manageable {
+		return driverstate.Manageable{Found: f, Host: m.cfg.Host, Managed: live[f.Backup.ID]}
+	}
+	if container == "" && !links.Ambiguous() {
+		return func(yield func(driverstate.Manageable) bool) {
+			for f, err := range scan {
+				if err != nil {
+					return // it has told of that the first time
+				}
+				links.Judge(&f)
+				if !yield(manageable(f)) {
+					return
+				}
+			}
+		}, nil
+	}
 	var found []driverstate.Found
-	for f, err := range scanner.Scan(ctx, container) {
+	for f, err := range scan {
 		if err != nil {
 			return nil, err
 		}
@@ -38,21 +65,39 @@ func (m *Manager) ManageableBackups(ctx context.Context, c driverstate.Caller, c
 			return nil, err
 		}
 	}
-	list, err := m.markManaged(ctx, linked(found, listed))
+	found = linked(found, listed)
+	return func(yield func(driverstate.Manageable) bool) {
+		for _, f := range found {
+			if !yield(manageable(f)) {
+				return
+			}
+		}
+	}, nil
+}
+
+// managed are the ids that have rows.
+func (m *Manager) managed(ctx context.Context) (map[string]bool, error) {
+	rows, err := m.db.BackupGetAll(ctx, driverstate.BackupFilter{})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(list, func(a, b driverstate.Manageable) int {
-		x, y := a.Backup.CreatedAt, b.Backup.CreatedAt
-		if x.IsZero() != y.IsZero() {
-			if x.IsZero() {
-				return 1
-			}
-			return -1
+	live := make(map[string]bool, len(rows))
+	for _, b := range rows {
+		live[b.ID] = true
+	}
+	return live, nil
+}
+
+// compareManageable orders by age, what has no date last.
+func compareManageable(a, b driverstate.Manageable) int {
+	x, y := a.Backup.CreatedAt, b.Backup.CreatedAt
+	if x.IsZero() != y.IsZero() {
+		if x.IsZero() {
+			return 1
 		}
-		return cmp.Or(x.Compare(y), cmp.Compare(a.Backup.ID, b.Backup.ID))
-	})
-	return list, nil
+		return -1
+	}
+	return cmp.Or(x.Compare(y), cmp.Compare(a.Backup.ID, b.Backup.ID))
 }
 
 func (m *Manager) scanner() (driverstate.Scanner, error) {
@@ -113,22 +158,6 @@ func linked(found []driverstate.Found, n int) []driverstate.Found {
 		found[from] = sorted[to]
 	}
 	return found[:n]
-}
-
-func (m *Manager) markManaged(ctx context.Context, found []driverstate.Found) ([]driverstate.Manageable, error) {
-	rows, err := m.db.BackupGetAll(ctx, driverstate.BackupFilter{})
-	if err != nil {
-		return nil, err
-	}
-	live := make(map[string]bool, len(rows))
-	for _, b := range rows {
-		live[b.ID] = true
-	}
-	list := make([]driverstate.Manageable, len(found))
-	for i, f := range found {
-		list[i] = driverstate.Manageable{Found: f, Managed: live[f.Backup.ID]}
-	}
-	return list, nil
 }
 
 // ManageBackup makes a row for a backup found in the store; admin only. A

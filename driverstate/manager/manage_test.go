@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,10 +25,10 @@ func TestManageableBackupsAreJudgedWithTheirChains(t *testing.T) {
 	for _, path := range l.objects(lost.ID) {
 		require.NoError(t, os.Remove(path))
 	}
-	list, err := l.ManageableBackups(t.Context(), admin, "")
+	list, err := l.ManageableBackups(t.Context(), admin, driverstate.ManageableFilter{})
 	require.NoError(t, err)
 	got := map[string]driverstate.Manageable{}
-	for _, f := range list {
+	for f := range list {
 		got[f.Backup.ID] = f
 	}
 	require.Len(t, got, 3)
@@ -37,12 +38,13 @@ func TestManageableBackupsAreJudgedWithTheirChains(t *testing.T) {
 	assert.False(t, got[child.ID].Managed)
 	assert.Equal(t, driverstate.ConditionOrphaned, got[orphan.ID].Condition)
 
-	list, err = l.ManageableBackups(t.Context(), admin, child.Container)
+	list, err = l.ManageableBackups(t.Context(), admin, driverstate.ManageableFilter{Containers: []string{child.Container}})
 	require.NoError(t, err)
-	require.Len(t, list, 1, "only what is in the container")
-	assert.Equal(t, driverstate.ConditionWhole, list[0].Condition, "though its parent lies elsewhere")
+	within := slices.Collect(list)
+	require.Len(t, within, 1, "only what is in the container")
+	assert.Equal(t, driverstate.ConditionWhole, within[0].Condition, "though its parent lies elsewhere")
 
-	_, err = l.ManageableBackups(t.Context(), tenant, "")
+	_, err = l.ManageableBackups(t.Context(), tenant, driverstate.ManageableFilter{})
 	require.ErrorIs(t, err, driverstate.ErrForbidden)
 }
 
@@ -101,7 +103,13 @@ func TestManageAdmitsWhatIsNotWholeOnlyWhenAllowed(t *testing.T) {
 
 func (l *lab) verify(id string, d driverstate.Depth) *driverstate.Verification {
 	l.t.Helper()
-	v, err := l.CreateVerification(l.t.Context(), admin, id, d)
+	return l.verifyAll(driverstate.VerifyRequest{BackupIDs: []string{id}, Depth: d})
+}
+
+// verifyAll waits for the end of a verification.
+func (l *lab) verifyAll(r driverstate.VerifyRequest) *driverstate.Verification {
+	l.t.Helper()
+	v, err := l.CreateVerification(l.t.Context(), admin, r)
 	require.NoError(l.t, err)
 	assert.Equal(l.t, driverstate.VerificationRunning, v.Status)
 	require.Eventually(l.t, func() bool {
@@ -167,8 +175,8 @@ func TestVerificationsAreForAdmins(t *testing.T) {
 	const refusal = "Policy doesn't allow backup:verify to be performed."
 	_, err := l.Verification(t.Context(), tenant, v.ID)
 	requireText(t, err, driverstate.ErrForbidden, refusal)
-	_, err = l.CreateVerification(t.Context(), tenant, b.ID, driverstate.DepthData)
+	_, err = l.CreateVerification(t.Context(), tenant, driverstate.VerifyRequest{BackupIDs: []string{b.ID}, Depth: driverstate.DepthData})
 	requireText(t, err, driverstate.ErrForbidden, refusal)
-	_, err = l.CreateVerification(t.Context(), admin, b.ID, "deep")
+	_, err = l.CreateVerification(t.Context(), admin, driverstate.VerifyRequest{BackupIDs: []string{b.ID}, Depth: "deep"})
 	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
 }

@@ -31,6 +31,8 @@ type Target interface {
 	Commit() error
 	// Abort leaves no good name on what was written.
 	Abort() error
+	// Keep has Abort leave what was written, and returns the file that it is in.
+	Keep() string
 	Close() error
 }
 
@@ -47,6 +49,8 @@ type TargetOptions struct {
 	Size int64
 	// Overwrite allows a file that holds data already.
 	Overwrite bool
+	// Resume keeps what an interrupted restore has left.
+	Resume bool
 	// Stdout is what the path "-" writes to; nil forbids it.
 	Stdout io.Writer
 }
@@ -60,7 +64,9 @@ type Config struct {
 	// or answers ErrInvalidInput.
 	Canonical func(service string) (string, error)
 
-	Host             string
+	Host string
+	// VolumeHost is that of the volume service, when it is not Host.
+	VolumeHost       string
 	AvailabilityZone string // "nova" when empty
 	// Cluster is that of the services, whose members do each other's work and
 	// share DB, store and VolumeDir; empty for none.
@@ -80,9 +86,22 @@ type Config struct {
 	// Quotas are the limits of a project by resource, until others are set for
 	// it. What is not in it is not limited.
 	Quotas map[string]int64
+	// Ship carries out shipments from the store of source; nil when that cannot
+	// be. line is what is to be shipped, nil for a comparison. The result is as
+	// far as it came, also beside an error.
+	Ship func(ctx context.Context, source driverstate.Driver, r driverstate.ShipRequest, line []driverstate.ShipItem, obs driverstate.Observer) (driverstate.ShipResult, error)
+	// Device listens as r says, to serve image; nil when that cannot be: it is
+	// for who is on this machine, as a path is.
+	Device func(ctx context.Context, r driverstate.DeviceRequest, image driverstate.Image) (DeviceServer, error)
 	// DropTarget removes what a restore that was killed has written beside
 	// path, if nobody writes there now. nil for a target that has no such.
 	DropTarget func(path string) error
+
+	// CheckMap refuses a path that WriteMap could not write. WriteMap writes
+	// which bytes of an image of length bytes are holes. nil when nothing can be
+	// salvaged.
+	CheckMap func(path string) error
+	WriteMap func(path string, length int64, holes []driverstate.Range) error
 
 	Observer driverstate.Observer
 	Notify   func(Notification) // must not block
@@ -98,7 +117,10 @@ type Config struct {
 	InitOnce        bool          // a driver that is down is not tried again
 	CheckInterval   time.Duration // between looks at a driver that is up; 60 s
 	WatchInterval   time.Duration // between looks of a cluster's member at its work; 500 ms
-	Jobs            int           // how many jobs run at once, of each queue; 4
+	// ProgressInterval is between notifications of a backup's progress besides
+	// those of its objects, the first when it begins; 0 for none.
+	ProgressInterval time.Duration
+	Jobs             int // how many jobs run at once, of each queue; 4
 
 	// AutoCleanup takes over the work of a member of the cluster that was
 	// found dead at AutoCleanupChecks heartbeats in a row; 3.
@@ -112,6 +134,9 @@ func (c *Config) setDefaults() error {
 		return errors.New("manager: DB, Driver, Canonical and OpenTarget must be set")
 	case c.Host == "":
 		return driverstate.Fail(driverstate.ErrInvalidInput, "host must not be empty")
+	}
+	if c.VolumeHost == "" {
+		c.VolumeHost = c.Host
 	}
 	if c.AvailabilityZone == "" {
 		c.AvailabilityZone = "nova"
@@ -164,15 +189,19 @@ func (c *Config) setDefaults() error {
 
 // Manager is the backup service of one host. It is safe for concurrent use.
 type Manager struct {
-	cfg Config
-	db  db.DB
-	log *slog.Logger
+	cfg   Config
+	db    db.DB
+	log   *slog.Logger
+	group *Stores // of the process; nil for a Manager that is alone
+	// portion is proofPortion, but for tests.
+	portion int64
 
 	mu       sync.Mutex
 	tasks    map[string]map[*task]struct{} // by backup id
 	volumes  map[string]bool               // volumes and snapshots this process is making or removing
 	copies   map[string]*copyWork          // copies of volumes under way, by what they are for
 	driver   driverState
+	devices  devices
 	services map[driverstate.Binary]int64 // ids of our rows
 	reported time.Time                    // when they were written last
 	stopped  bool
@@ -198,7 +227,7 @@ func New(c Config) (*Manager, error) {
 		return nil, err
 	}
 	return &Manager{
-		cfg: c, db: c.DB, log: c.Logger,
+		cfg: c, db: c.DB, log: c.Logger, portion: proofPortion,
 		tasks:    map[string]map[*task]struct{}{},
 		volumes:  map[string]bool{},
 		copies:   map[string]*copyWork{},

@@ -3,6 +3,7 @@ package manager_test
 import (
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,8 +74,10 @@ func TestAVolumeThatCannotBeReadIsTold(t *testing.T) {
 }
 
 func TestMessagesBelongToAProjectAndExpire(t *testing.T) {
-	now := time.Now()
-	l := newLab(t, func(c *manager.Config) { c.Now = func() time.Time { return now } })
+	var late atomic.Int64
+	l := newLab(t, func(c *manager.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	})
 	v := l.tenantVolume()
 	fail := func() string {
 		_, answer := l.ask("tenant", "POST", "backups", `{"backup":{"volume_id":"`+v.ID+`","availability_zone":"elsewhere"}}`)
@@ -93,7 +96,7 @@ func TestMessagesBelongToAProjectAndExpire(t *testing.T) {
 	status, answer := l.ask("stranger", "GET", "messages?nonsense=1", "")
 	assert.Equal(t, http.StatusBadRequest, status, answer)
 
-	now = now.Add(31 * 24 * time.Hour)
+	late.Store(int64(31 * 24 * time.Hour))
 	second := fail()
 	_, answer = l.ask("tenant", "GET", "messages", "")
 	assert.Equal(t, []string{second}, ids(answer, "messages"), "the first has expired")

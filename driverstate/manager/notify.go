@@ -3,7 +3,6 @@ package manager
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -53,6 +52,8 @@ type Progress struct {
 	ID      int     `json:"id"`             // of the next chunk
 	Prefix  string  `json:"prefix"`         // of the chunks' names
 	Percent float64 `json:"backup_percent"` // of the volume's bytes, 100 exactly once
+	// VolumeMeta is null: Cinder fills it in after the last of these events.
+	VolumeMeta *struct{} `json:"volume_meta"`
 }
 
 type driverPayload struct {
@@ -156,30 +157,4 @@ func payloadOf(b *driverstate.Backup) Payload {
 		ParentID: b.ParentID, NumDependentBackups: b.NumDependentBackups, SnapshotID: b.SnapshotID,
 		CreatedAt: b.CreatedAt.UTC().Format("2006-01-02T15:04:05+00:00"),
 	}
-}
-
-// notifyProgress returns an observer of the copy of b that passes events on and
-// publishes how far it is: at each driverstate.ObjectsPerProgress-th object, as
-// Cinder with the default of backup_object_number_per_notification, and at its
-// end.
-func (m *Manager) notifyProgress(ctx context.Context, b *driverstate.Backup) driverstate.Observer {
-	var mu sync.Mutex
-	told := 0
-	p := payloadOf(b)
-	return driverstate.ObserverFunc(func(e driverstate.Event) {
-		m.cfg.Observer.Observe(e)
-		mu.Lock()
-		defer mu.Unlock()
-		whole := e.Type == driverstate.EventEnd
-		due := e.ObjectsDone/driverstate.ObjectsPerProgress > told && e.BytesDone < e.BytesTotal
-		if !whole && !due {
-			return
-		}
-		told = e.ObjectsDone / driverstate.ObjectsPerProgress
-		p.Progress = &Progress{ID: e.ObjectsDone + 1, Prefix: b.ServiceMetadata, Percent: 100}
-		if !whole {
-			p.Progress.Percent = 100 * float64(e.BytesDone) / float64(e.BytesTotal)
-		}
-		m.publish(ctx, eventCreateProgress, p)
-	})
 }

@@ -24,5 +24,5 @@ func openDBAt(t testing.TB, path string, now db.Clock) db.DB {
 }
 
 func openTarget(path string, o manager.TargetOptions) (manager.Target, error) {
-	return volume.OpenTarget(path, volume.TargetOptions{Size: o.Size, Overwrite: o.Overwrite, Stdout: o.Stdout})
+	return volume.OpenTarget(path, volume.TargetOptions{Size: o.Size, Overwrite: o.Overwrite, Resume: o.Resume, Stdout: o.Stdout})
 }

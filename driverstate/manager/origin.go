@@ -87,12 +87,12 @@ func (m *Manager) createFromBackup(ctx context.Context, c driverstate.Caller, r 
 		return nil, err
 	}
 	r.BackupID = ""
-	v, err := m.CreateVolume(ctx, c, r)
+	v, err := m.volumeKeeper().CreateVolume(ctx, c, r)
 	if err != nil || v.Status != driverstate.VolumeAvailable {
 		return v, err
 	}
 	if _, err := m.RestoreBackup(ctx, c, b.ID, driverstate.RestoreRequest{VolumeID: v.ID}); err != nil {
-		return nil, errors.Join(err, m.DeleteVolume(ctx, c, v.ID))
+		return nil, errors.Join(err, m.volumeKeeper().DeleteVolume(ctx, c, v.ID))
 	}
 	return m.Volume(ctx, c, v.ID)
 }

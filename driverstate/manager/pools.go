@@ -15,7 +15,7 @@ func (m *Manager) notFrozen(ctx context.Context) error {
 		return err
 	}
 	for _, s := range rows {
-		if s.Host == m.cfg.Host+volumeBackend && s.Frozen() {
+		if s.Host == m.volumeHost() && s.Frozen() {
 			return driverstate.Fail(driverstate.ErrInvalidInput, "Modification operations are not allowed on frozen storage backends.")
 		}
 	}

@@ -45,26 +45,35 @@ func usage(ctx context.Context, rows counted, projectID string) (u driverstate.U
 
 // quotas are the limits of a project and what it has.
 func (m *Manager) quotas(ctx context.Context, rows counted, projectID string) ([]driverstate.Quota, error) {
+	list, err := m.limits(ctx, rows, projectID)
+	if err != nil {
+		return nil, err
+	}
+	return list, inUse(ctx, rows, projectID, list)
+}
+
+// limits are those of a project, without what it has.
+func (m *Manager) limits(ctx context.Context, rows counted, projectID string) ([]driverstate.Quota, error) {
 	set, err := rows.QuotaGetAll(ctx, projectID)
 	if err != nil {
 		return nil, err
 	}
-	used, err := usage(ctx, rows, projectID)
-	if err != nil {
-		return nil, err
-	}
 	list, err := m.classQuotas(ctx, rows, defaultClass)
-	if err != nil {
-		return nil, err
-	}
 	for i := range list {
-		l := &list[i]
-		if limit, ok := set[l.Resource]; ok {
-			l.Limit = limit
+		if limit, ok := set[list[i].Resource]; ok {
+			list[i].Limit = limit
 		}
-		l.InUse = used.Of(l.Resource)
 	}
-	return list, nil
+	return list, err
+}
+
+// inUse fills in what a project has.
+func inUse(ctx context.Context, rows counted, projectID string, list []driverstate.Quota) error {
+	used, err := usage(ctx, rows, projectID)
+	for i := range list {
+		list[i].InUse = used.Of(list[i].Resource)
+	}
+	return err
 }
 
 // classQuotas are the limits of a quota class: those set for it, before those
@@ -212,7 +221,7 @@ func (m *Manager) admitExtension(ctx context.Context, tx db.Tx, v *driverstate.V
 // words of Cinder's exceptions and in its order: what is measured in gigabytes
 // first (cinder/quota_utils.py process_reserve_over_quota).
 func (m *Manager) withinQuota(ctx context.Context, tx db.Tx, projectID, kind string, size int64, more driverstate.Usage) error {
-	all, err := m.quotas(ctx, tx, projectID)
+	all, err := m.limits(ctx, tx, projectID)
 	if err != nil {
 		return err
 	}
@@ -222,12 +231,17 @@ func (m *Manager) withinQuota(ctx context.Context, tx db.Tx, projectID, kind str
 			return overLimit("VolumeSizeExceedsLimit", "Requested volume size %dG is larger than maximum allowed limit %dG.", size, l.Limit)
 		}
 	}
-	for _, l := range all {
-		add := more.Of(l.Resource)
-		if add == 0 || l.Limit == driverstate.Unlimited || l.InUse+add <= l.Limit {
-			continue
+	bounded := slices.DeleteFunc(all, func(l driverstate.Quota) bool { return more.Of(l.Resource) == 0 || l.Limit == driverstate.Unlimited })
+	if len(bounded) == 0 {
+		return nil
+	}
+	if err := inUse(ctx, tx, projectID, bounded); err != nil {
+		return err
+	}
+	for _, l := range bounded {
+		if add := more.Of(l.Resource); l.InUse+add > l.Limit {
+			return exceeded(l, kind, add)
 		}
-		return exceeded(l, kind, add)
 	}
 	return nil
 }

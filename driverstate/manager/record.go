@@ -1,10 +1,10 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -65,7 +65,7 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 	}
 	err = m.db.Update(ctx, func(tx db.Tx) error {
 		row := *b
-		if err := checkNotLeaving(ctx, tx, &row); err != nil {
+		if err := m.checkNotLeaving(ctx, tx, &row); err != nil {
 			return err
 		}
 		n, err := dependents(ctx, tx, b.ID)
@@ -94,10 +94,6 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 	return b, nil
 }
 
-// keystoneID is what Keystone uses for projects and users: a UUID with or
-// without hyphens, or the SHA-256 of a user of an external directory.
-var keystoneID = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
-
 // decode turns a record into the row that it asks for.
 func (m *Manager) decode(ctx context.Context, c driverstate.Caller, r driverstate.ExportedRecord) (*driverstate.Backup, error) {
 	rec, err := driverstate.DecodeTwin(r)
@@ -120,7 +116,7 @@ func (m *Manager) decode(ctx context.Context, c driverstate.Caller, r driverstat
 				"the record names service %q inside and %q beside it", b.Service, r.BackupService))
 		}
 	}
-	if b.StoredID() != b.ID || !keystoneID.MatchString(b.ProjectID) || !keystoneID.MatchString(b.UserID) {
+	if b.StoredID() != b.ID || !driverstate.IsKeystoneID(b.ProjectID) || !driverstate.IsKeystoneID(b.UserID) {
 		b.ProjectID, b.UserID = c.ProjectID, c.UserID
 	}
 	b.Service, b.Host, b.AvailabilityZone = class, m.cfg.Host, m.cfg.AvailabilityZone
@@ -202,11 +198,12 @@ func (m *Manager) contradiction(ctx context.Context, b, stored *driverstate.Back
 	if b.VolumeID != stored.VolumeID && b.VolumeID != zeroID && stored.VolumeID != "" {
 		return fmt.Sprintf("the record says volume %s, the store %s", b.VolumeID, stored.VolumeID), nil
 	}
-	if b.ParentID == stored.ParentID || b.ParentID == "" {
-		return "", nil
-	}
-	parent, err := m.db.BackupGet(ctx, b.ParentID)
+	parent, err := m.db.BackupGet(ctx, cmp.Or(b.ParentID, stored.ParentID))
 	switch {
+	case err == nil && !m.keeps(parent):
+		return text(acrossStores(b, parent)), nil
+	case b.ParentID == stored.ParentID, b.ParentID == "":
+		return "", nil
 	case err == nil && parent.StoredID() == stored.ParentID:
 		return "", nil
 	case err != nil && !errors.Is(err, driverstate.ErrNotFound):

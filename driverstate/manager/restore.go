@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -14,10 +15,25 @@ import (
 const (
 	metaSrcBackup        = "src_backup_id"
 	metaRestoreError     = "restore_error"
-	metaRestoreErrorKind = "restore_error_kind" // damaged or failed
+	metaRestoreErrorKind = "restore_error_kind" // damaged, partial, invalid or failed
 	// metaOverwrite marks a managed volume whose file may hold data.
 	metaOverwrite = "overwrite"
+	// metaResume marks a volume whose restore may be resumed, so that a part
+	// of it is kept.
+	metaResume = "restore_resume"
+	// What a resumed restore found right already, and what it wrote; bytes.
+	metaRestoreKept    = "restore_bytes_kept"
+	metaRestoreWritten = "restore_bytes_written"
+	// What came from other objects than those that were damaged; bytes.
+	metaRestoreFilled = "restore_bytes_filled"
+	// metaOfError marks a volume to which a backup is salvaged that was error,
+	// and is again afterwards.
+	metaOfError = "restore_of_error"
 )
+
+// restoreMetadata are the keys by which the engine says something of a restore.
+var restoreMetadata = []string{metaRestoreError, metaRestoreErrorKind, metaOverwrite, metaSrcBackup,
+	metaResume, metaRestoreKept, metaRestoreWritten, metaRestoreFilled, metaOfError}
 
 const restoreNamePrefix = "restore_backup_"
 
@@ -25,11 +41,14 @@ const restoreNamePrefix = "restore_backup_"
 // backup's size. Both rows and the job change in one transaction.
 func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id string, r driverstate.RestoreRequest) (driverstate.RestoreAnswer, error) {
 	var none driverstate.RestoreAnswer
+	if err := r.Options.Validate(); err != nil {
+		return none, err
+	}
 	b, err := m.visible(ctx, c, id)
 	if err != nil {
 		return none, err
 	}
-	if err := m.checkRestorable(ctx, b); err != nil {
+	if err := m.checkRestorable(ctx, b, r.Options); err != nil {
 		return none, err
 	}
 	if r.VolumeID != "" {
@@ -40,10 +59,16 @@ func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id st
 		if err := checkTargetVolume(v, b); err != nil {
 			return none, err
 		}
+		if err := m.checkMap(v, r); err != nil {
+			return none, err
+		}
 		if err := m.requireUp(ctx); err != nil {
 			return none, err
 		}
-		return m.acceptRestore(ctx, c, b.ID, v.ID)
+		return m.acceptRestore(ctx, c, b.ID, v.ID, r)
+	}
+	if err := m.checkMap(nil, r); err != nil {
+		return none, err
 	}
 	if err := m.requireUp(ctx); err != nil {
 		return none, err
@@ -52,7 +77,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id st
 	if name == "" {
 		name = restoreNamePrefix + b.ID
 	}
-	v, err := m.CreateVolume(ctx, c, driverstate.VolumeRequest{
+	v, err := m.volumeKeeper().CreateVolume(ctx, c, driverstate.VolumeRequest{
 		Size: b.Size, Name: name, Description: "auto-created_from_restore_from_backup",
 	})
 	if errors.Is(err, driverstate.ErrOverLimit) {
@@ -65,17 +90,17 @@ func (m *Manager) RestoreBackup(ctx context.Context, c driverstate.Caller, id st
 	if v.Status != driverstate.VolumeAvailable {
 		err := refuse("volume", v.ID, driverstate.ErrInvalidStatus, fmt.Sprintf(
 			"Error while creating volume %s for restoring backup %s.", v.ID, b.ID))
-		return none, errors.Join(err, m.DeleteVolume(ctx, c, v.ID))
+		return none, errors.Join(err, m.volumeKeeper().DeleteVolume(ctx, c, v.ID))
 	}
-	answer, err := m.acceptRestore(ctx, c, b.ID, v.ID)
+	answer, err := m.acceptRestore(ctx, c, b.ID, v.ID, r)
 	if err != nil {
-		err = errors.Join(err, m.DeleteVolume(ctx, c, v.ID))
+		err = errors.Join(err, m.volumeKeeper().DeleteVolume(ctx, c, v.ID))
 	}
 	return answer, err
 }
 
-func (m *Manager) checkRestorable(ctx context.Context, b *driverstate.Backup) error {
-	if _, err := b.Status.Next(driverstate.ActionRestore); err != nil {
+func (m *Manager) checkRestorable(ctx context.Context, b *driverstate.Backup, o driverstate.RestoreOptions) error {
+	if _, err := b.Status.Next(restoreAction(o)); err != nil {
 		return refuseBackup(b.ID, driverstate.ErrInvalidStatus, "Backup status must be available")
 	}
 	if b.Size <= 0 {
@@ -84,7 +109,7 @@ func (m *Manager) checkRestorable(ctx context.Context, b *driverstate.Backup) er
 	if err := m.checkService(b, "Restore backup aborted"); err != nil {
 		return err
 	}
-	_, err := rowChain(ctx, m.db, b)
+	_, err := m.rowChain(ctx, m.db, b)
 	return err
 }
 
@@ -99,7 +124,7 @@ func checkTargetVolume(v *driverstate.Volume, b *driverstate.Backup) error {
 	return nil
 }
 
-func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, volumeID string) (driverstate.RestoreAnswer, error) {
+func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, volumeID string, r driverstate.RestoreRequest) (driverstate.RestoreAnswer, error) {
 	answer := driverstate.RestoreAnswer{BackupID: id, VolumeID: volumeID}
 	err := m.db.Update(ctx, func(tx db.Tx) error {
 		b, err := tx.BackupGet(ctx, id)
@@ -110,7 +135,7 @@ func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, v
 		if err != nil {
 			return named(err, volumeNotFound(volumeID))
 		}
-		if _, err := b.Status.Next(driverstate.ActionRestore); err != nil {
+		if _, err := b.Status.Next(restoreAction(r.Options)); err != nil {
 			return refuseBackup(id, driverstate.ErrInvalidStatus, "Backup status must be available")
 		}
 		if err := checkTargetVolume(v, b); err != nil {
@@ -121,10 +146,12 @@ func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, v
 		}
 		answer.VolumeName = v.Name
 		v.PreviousStatus, v.Status = v.Status, driverstate.VolumeRestoring
+		args := restoreArgs{RestoreOptions: r.Options, Map: r.Map, OfError: b.Status == driverstate.StatusError}
+		args.mark(v)
 		if err := tx.VolumeUpdate(ctx, v, driverstate.VolumeAvailable); err != nil {
 			return err
 		}
-		_, err = move(ctx, tx, id, driverstate.ActionRestore, func(b *driverstate.Backup) {
+		_, err = move(ctx, tx, id, restoreAction(r.Options), func(b *driverstate.Backup) {
 			b.RestoreVolumeID, b.Host = volumeID, m.cfg.Host
 		})
 		if err != nil {
@@ -137,7 +164,7 @@ func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, v
 		if job.Queue, err = m.queueOf(ctx, tx, v); err != nil {
 			return err
 		}
-		return m.enqueue(ctx, tx, &job, nil)
+		return m.enqueue(ctx, tx, &job, args)
 	})
 	return answer, m.lostRace(err, id, "Backup status must be available")
 }
@@ -154,8 +181,12 @@ func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
 	if err != nil {
 		return m.finishRestore(ctx, j, w, driverstate.Restored{}, named(err, volumeNotFound(j.VolumeID)))
 	}
+	o, err := readRestoreArgs(j)
+	if err != nil {
+		return m.finishRestore(ctx, j, w, driverstate.Restored{}, err)
+	}
 	m.notify(ctx, eventRestoreStart, b)
-	done, err := m.restoreTo(ctx, b, v, w)
+	done, err := m.restoreTo(ctx, b, v, o, w)
 	if err != nil && ctx.Err() != nil {
 		err = stopCause(ctx)
 	}
@@ -164,11 +195,11 @@ func (m *Manager) runRestore(ctx context.Context, j db.Job) error {
 
 // restoreTo writes the image of b to v. It becomes the volume's content only
 // if the entry is still w then.
-func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume, w *driverstate.Worker) (done driverstate.Restored, err error) {
+func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *driverstate.Volume, o restoreArgs, w *driverstate.Worker) (done driverstate.Restored, err error) {
 	if !m.isReady() {
 		return done, driverstate.Fail(driverstate.ErrServiceDown, "Restore backup is aborted due to backup service is down.")
 	}
-	chain, err := rowChain(ctx, m.db, b)
+	chain, err := m.rowChain(ctx, m.db, b)
 	if err != nil {
 		return done, err
 	}
@@ -178,9 +209,16 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 			return done, err
 		}
 	}
+	if o.Salvage {
+		// Again: a map must not fail when all has been read.
+		if err := m.checkMapPath(v, o.Map); err != nil {
+			return done, err
+		}
+	}
 	target, err := m.cfg.OpenTarget(v.Path, TargetOptions{
-		Size:      v.Size << 30,
+		Size:      targetSize(v, o.RestoreOptions),
 		Overwrite: !v.Managed || v.Metadata[metaOverwrite] == "true",
+		Resume:    o.Resume,
 		Stdout:    m.cfg.Stdout,
 	})
 	if err != nil {
@@ -194,7 +232,7 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 			err = closing
 		}
 	}()
-	if done, err = m.cfg.Driver.Restore(ctx, chainOnStore(chain), target, m.cfg.Observer); err != nil {
+	if done, err = m.cfg.Driver.Restore(ctx, chainOnStore(chain), target, o.RestoreOptions, m.cfg.Observer); err != nil {
 		return done, err
 	}
 	if err = target.Sync(); err != nil {
@@ -203,13 +241,21 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 	if err = m.ours(ctx, m.db, w); err != nil {
 		return done, err
 	}
-	return done, target.Commit()
+	if o.Salvage {
+		if err = m.writeMap(v, o.Map, target, done); err != nil {
+			return done, err
+		}
+	}
+	if err = target.Commit(); err != nil {
+		return done, err
+	}
+	return done, incomplete(v, o.Map, done)
 }
 
 // dropPart does for the target of a restore whose process died what Abort would
 // have done. It may be called in a transaction that is run again.
 func (m *Manager) dropPart(v *driverstate.Volume) {
-	if m.cfg.DropTarget == nil || !v.Managed || v.Path == stdoutPath {
+	if m.cfg.DropTarget == nil || !v.Managed || v.Path == stdoutPath || v.Metadata[metaResume] != "" {
 		return
 	}
 	err := m.checkTargetDir(v.Path)
@@ -250,7 +296,7 @@ func (m *Manager) finishRestore(ctx context.Context, j db.Job, w *driverstate.Wo
 		if err := m.settleTarget(ctx, tx, now, j.VolumeID, done, cause); err != nil {
 			return err
 		}
-		b, err = move(ctx, tx, j.BackupID, driverstate.ActionRestoreDone, func(b *driverstate.Backup) {
+		b, err = move(ctx, tx, j.BackupID, restoredAction(j), func(b *driverstate.Backup) {
 			b.FailReason = ""
 			if cause != nil {
 				b.FailReason = clip(text(cause))
@@ -291,7 +337,7 @@ func (m *Manager) settleTarget(ctx context.Context, tx db.Tx, b *driverstate.Bac
 	if cause != nil {
 		markFailedRestore(v, driverstate.VolumeErrorRestoring, cause)
 	} else {
-		markRestored(v, b, done.VolumeMeta)
+		markRestored(v, b, done)
 	}
 	return tx.VolumeUpdate(ctx, v, driverstate.VolumeRestoring)
 }
@@ -300,8 +346,13 @@ func (m *Manager) settleTarget(ctx context.Context, tx db.Tx, b *driverstate.Bac
 func markFailedRestore(v *driverstate.Volume, s driverstate.VolumeStatus, cause error) {
 	v.PreviousStatus, v.Status = v.Status, s
 	kind := "failed"
-	if errors.Is(cause, driverstate.ErrCorrupt) {
+	switch {
+	case errors.Is(cause, driverstate.ErrCorrupt):
 		kind = "damaged"
+	case errors.Is(cause, driverstate.ErrIncomplete):
+		kind = "partial"
+	case errors.Is(cause, driverstate.ErrInvalidInput):
+		kind = "invalid"
 	}
 	if v.Metadata == nil {
 		v.Metadata = map[string]string{}
@@ -312,22 +363,27 @@ func markFailedRestore(v *driverstate.Volume, s driverstate.VolumeStatus, cause 
 
 // markRestored gives the volume what the backup knows of its source
 // (cinder/backup/api.py and cinder/backup/driver.py BackupMetadataAPI).
-func markRestored(v *driverstate.Volume, b *driverstate.Backup, volumeMeta []byte) {
+func markRestored(v *driverstate.Volume, b *driverstate.Backup, done driverstate.Restored) {
 	v.PreviousStatus, v.Status = v.Status, driverstate.VolumeAvailable
 	_, hadSource := v.Metadata[metaSrcBackup]
-	overwrite := v.Metadata[metaOverwrite]
-	src := parseVolumeMeta(volumeMeta)
+	overwrite, resumed := v.Metadata[metaOverwrite], v.Metadata[metaResume]+v.Metadata[metaOfError] != "" || done.BytesFilled > 0
+	src := parseVolumeMeta(done.VolumeMeta)
 	if src.metadata != nil {
 		v.Metadata = src.metadata
 	} else if v.Metadata == nil {
 		v.Metadata = map[string]string{}
 	}
 	// The store must not set what means something to the engine.
-	for _, own := range []string{metaRestoreError, metaRestoreErrorKind, metaOverwrite, metaSrcBackup} {
+	for _, own := range restoreMetadata {
 		delete(v.Metadata, own)
 	}
 	if overwrite != "" {
 		v.Metadata[metaOverwrite] = overwrite
+	}
+	if resumed {
+		v.Metadata[metaRestoreKept] = strconv.FormatInt(done.BytesKept, 10)
+		v.Metadata[metaRestoreWritten] = strconv.FormatInt(done.BytesWritten, 10)
+		v.Metadata[metaRestoreFilled] = strconv.FormatInt(done.BytesFilled, 10)
 	}
 	if hadSource || v.ID != b.VolumeID {
 		v.Metadata[metaSrcBackup] = b.ID

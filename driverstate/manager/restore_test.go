@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/manager"
+	"github.com/cinder-go/cinder-go/driverstate/volume"
 )
 
 func begins(t *testing.T, path string, want []byte) {
@@ -108,9 +111,10 @@ func TestRestoreIsRefused(t *testing.T) {
 	orphan := l.put(l.put(nil, image(200<<10, 1)), image(200<<10, 2))
 	_, err = l.ManageBackup(t.Context(), admin, driverstate.ManageRequest{BackupID: orphan.ID})
 	require.NoError(t, err, "its parent is in the store")
+	require.NoError(t, os.RemoveAll(filepath.Dir(l.object(orphan.ParentID, "_metadata"))))
 	err = restore(orphan.ID, "")
 	require.ErrorIs(t, err, driverstate.ErrInvalidStatus)
-	assert.ErrorContains(t, err, orphan.ParentID)
+	assert.ErrorContains(t, err, orphan.ParentID+", which has no record, and the store has nothing whole of it")
 }
 
 func TestRestoreThatFailsMarksTheVolumeAndKeepsTheBackup(t *testing.T) {
@@ -153,4 +157,85 @@ func TestStopEndsARunningRestoreTruly(t *testing.T) {
 	assert.Equal(t, driverstate.StatusAvailable, l.row(b.ID).Status)
 	assert.Contains(t, l.row(b.ID).FailReason, "interrupted")
 	assert.Equal(t, driverstate.VolumeErrorRestoring, l.volume(v.ID).Status)
+}
+
+// salvages is a lab that can salvage, with a backup, and an operator's file that
+// is to be made.
+func salvages(t *testing.T, change func(*manager.Config)) (l *lab, b *driverstate.Backup, v *driverstate.Volume, content []byte) {
+	l = newLab(t, func(c *manager.Config) {
+		c.CheckMap, c.WriteMap = volume.CheckMap, volume.WriteMap
+		if change != nil {
+			change(c)
+		}
+	})
+	content = image(200<<10, 1)
+	b = l.managed(nil, content)
+	v, err := l.CreateVolume(t.Context(), admin, driverstate.VolumeRequest{SourceName: filepath.Join(t.TempDir(), "disk.raw"), Size: 1})
+	require.NoError(t, err)
+	return l, b, v, content
+}
+
+// Hours of reading must not be lost for a map that could not have been written.
+func TestSalvagingWithoutAPlaceForTheMapReadsNothing(t *testing.T) {
+	l, b, v, _ := salvages(t, nil)
+	l.driver.fail(atRestore, errors.New("the store was read"))
+	require.NoError(t, os.WriteFile(v.Path+".map", []byte("precious"), 0o600))
+	for path, kind := range map[string]error{
+		"":                                      driverstate.ErrConflict,
+		t.TempDir():                             driverstate.ErrConflict,
+		filepath.Join(t.TempDir(), "no", "map"): driverstate.ErrInvalidInput,
+		v.Path + ".partial":                     driverstate.ErrInvalidInput,
+	} {
+		_, err := l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{
+			VolumeID: v.ID, Options: driverstate.RestoreOptions{Salvage: true}, Map: path})
+		require.ErrorIs(t, err, kind, path)
+	}
+	assert.Equal(t, driverstate.StatusAvailable, l.row(b.ID).Status)
+	assert.Equal(t, driverstate.VolumeAvailable, l.volume(v.ID).Status)
+
+	// What came up between the request and its turn is found before the target is opened.
+	require.NoError(t, os.Remove(v.Path+".map"))
+	checked := 0
+	l, b, v, _ = salvages(t, func(c *manager.Config) {
+		c.CheckMap = func(path string) error {
+			if checked++; checked == 2 {
+				require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
+			}
+			return volume.CheckMap(path)
+		}
+	})
+	l.driver.fail(atRestore, errors.New("the store was read"))
+	_, err := l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{VolumeID: v.ID, Options: driverstate.RestoreOptions{Salvage: true}})
+	require.NoError(t, err)
+	l.until(b.ID, driverstate.StatusAvailable)
+	assert.Contains(t, l.volume(v.ID).Metadata["restore_error"], "is no map file")
+	assert.NoFileExists(t, v.Path+".partial")
+}
+
+// A disk that fills up, say: what was salvaged stays, and a resumed restore has
+// nothing to read.
+func TestWhatWasSalvagedOutlivesItsMap(t *testing.T) {
+	full := errors.New("no space left on device")
+	l, b, v, content := salvages(t, func(c *manager.Config) {
+		c.WriteMap = func(string, int64, []driverstate.Range) error { return full }
+	})
+	restore := func(o driverstate.RestoreOptions) *driverstate.Volume {
+		_, err := l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{VolumeID: v.ID, Options: o})
+		require.NoError(t, err)
+		l.until(b.ID, driverstate.StatusAvailable)
+		return l.volume(v.ID)
+	}
+	failed := restore(driverstate.RestoreOptions{Salvage: true})
+	assert.Equal(t, driverstate.VolumeErrorRestoring, failed.Status)
+	assert.Equal(t, "no space left on device; what was salvaged is kept in "+v.Path+".partial, and a restore that resumes goes on from it",
+		failed.Metadata["restore_error"])
+	assert.NoFileExists(t, v.Path)
+	begins(t, v.Path+".partial", content)
+
+	failed.Status = driverstate.VolumeAvailable
+	require.NoError(t, l.db.VolumeUpdate(t.Context(), failed))
+	done := restore(driverstate.RestoreOptions{Resume: true})
+	assert.Equal(t, driverstate.VolumeAvailable, done.Status, done.Metadata)
+	assert.Equal(t, "0", done.Metadata["restore_bytes_written"])
+	begins(t, v.Path, content)
 }

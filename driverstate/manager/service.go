@@ -41,7 +41,11 @@ func (m *Manager) start(ctx context.Context) error {
 		return fmt.Errorf("register the services of host %s: %w", m.cfg.Host, err)
 	}
 	if m.cfg.Cluster != "" {
-		for _, binary := range []driverstate.Binary{driverstate.BinaryVolume, driverstate.BinaryBackup} {
+		binaries := []driverstate.Binary{driverstate.BinaryBackup}
+		if m.volumeKeeper() == m {
+			binaries = append(binaries, driverstate.BinaryVolume)
+		}
+		for _, binary := range binaries {
 			if err := m.db.ClusterEnsure(ctx, &driverstate.Cluster{Name: m.cfg.Cluster, Binary: binary}); err != nil {
 				return fmt.Errorf("register the cluster %s: %w", m.cfg.Cluster, err)
 			}
@@ -115,7 +119,7 @@ func (m *Manager) heartbeat() {
 	}
 }
 
-// report writes the heartbeat of both services of this process. One that comes
+// report writes the heartbeat of the services of m. One that comes
 // too late finds the process fenced: it may have been stopped for a while.
 func (m *Manager) report(ctx context.Context) error {
 	if m.isSilent() {
@@ -127,7 +131,11 @@ func (m *Manager) report(ctx context.Context) error {
 	reason := m.downReason()
 	rows := []*driverstate.Service{
 		{Binary: driverstate.BinaryBackup, Host: m.cfg.Host, AvailabilityZone: m.cfg.AvailabilityZone, Cluster: m.cfg.Cluster, Reason: reason},
-		{Binary: driverstate.BinaryVolume, Host: m.cfg.Host + volumeBackend, AvailabilityZone: m.cfg.AvailabilityZone, Cluster: m.cfg.Cluster},
+	}
+	if m.volumeKeeper() == m {
+		rows = append(rows, &driverstate.Service{
+			Binary: driverstate.BinaryVolume, Host: m.volumeHost(), AvailabilityZone: m.cfg.AvailabilityZone, Cluster: m.cfg.Cluster,
+		})
 	}
 	for _, s := range rows {
 		s.UpdatedAt, s.Version = m.cfg.Now().UTC(), serviceVersion
@@ -228,7 +236,7 @@ func (m *Manager) takesVolumes(ctx context.Context) (bool, error) {
 	}
 	rows, err := m.db.ServiceGetAll(ctx)
 	for _, s := range rows {
-		if s.Binary == driverstate.BinaryVolume && s.Host == m.cfg.Host+volumeBackend {
+		if s.Binary == driverstate.BinaryVolume && s.Host == m.volumeHost() {
 			return !s.Disabled, err
 		}
 	}

@@ -61,7 +61,7 @@ func TestForceDeleteStopsTheWorkOfAnotherMember(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fleet) {
 		a, b := f.start("h1", blue), f.start("h2", blue)
 		row, v, who, other := f.running(a, b)
-		require.NotEmpty(t, a.objects(row.ID))
+		require.Eventually(t, func() bool { return len(a.stored(row.ID)) > 0 }, wait, tick)
 		assert.Equal(t, who.conf.Host, a.row(row.ID).Host, "the row is the runner's")
 		require.NoError(t, other.DeleteBackup(t.Context(), admin, row.ID, true))
 		assert.Equal(t, driverstate.VolumeAvailable, a.volume(v.ID).Status)
@@ -141,6 +141,7 @@ func TestAMemberWhoseStoreIsGoneLeavesTheWorkToTheOthers(t *testing.T) {
 		status, answer := a.ask("admin", "DELETE", "backups/"+row.ID, "")
 		require.Equal(t, http.StatusAccepted, status, answer)
 		a.untilGone(row.ID)
+		b.announced("backup.delete.end", row.ID)
 		assert.Len(t, b.notified("backup.delete.end", row.ID), 1)
 	})
 }

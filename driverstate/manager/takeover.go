@@ -18,8 +18,8 @@ const (
 )
 
 // takeOver leaves rows true that an earlier process of this host left in the
-// middle, as far as that needs no driver: restores and verifications have
-// failed, deletes, resets and imports are queued again (cinder/backup/manager.py
+// middle, as far as that needs no driver: restores, verifications and
+// shipments have failed, deletes, resets and imports are queued again (cinder/backup/manager.py
 // _cleanup_incomplete_backup_operations). What waits in a queue waits on.
 func (m *Manager) takeOver(ctx context.Context) error {
 	err := m.db.Update(ctx, func(tx db.Tx) error {
@@ -36,6 +36,9 @@ func (m *Manager) takeOver(ctx context.Context) error {
 	}
 	if err := m.takeEntries(ctx, m.backupService(), m.cfg.Host, withoutDriver, m.cfg.Now()); err != nil {
 		return err
+	}
+	if m.volumeKeeper() != m {
+		return nil
 	}
 	return m.cleanVolumes(ctx, m.volumeService(), driverstate.CleanupFilter{}, m.cfg.Now())
 }
@@ -60,7 +63,7 @@ func (m *Manager) requeue(ctx context.Context, tx db.Tx, runner string, which fu
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	all, err := entries(ctx, tx, 0)
+	all, err := entries(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -82,15 +85,18 @@ func (m *Manager) requeue(ctx context.Context, tx db.Tx, runner string, which fu
 	return nil
 }
 
+// unfinished are the statuses of rows in the middle of work.
+var unfinished = []driverstate.Status{driverstate.StatusCreating, driverstate.StatusDeleting, driverstate.StatusRestoring}
+
 // adopt claims what is unfinished in rows of this host though no job will ever
 // end it: of an engine of before, whose entries were fewer, or of a job that
 // was lost.
 func (m *Manager) adopt(ctx context.Context, tx db.Tx) error {
-	all, err := entries(ctx, tx, 0)
+	all, err := entries(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, s := range []driverstate.Status{driverstate.StatusCreating, driverstate.StatusDeleting, driverstate.StatusRestoring} {
+	for _, s := range unfinished {
 		rows, err := tx.BackupGetAll(ctx, driverstate.BackupFilter{Columns: map[string]string{"host": m.cfg.Host, "status": string(s)}})
 		if err != nil {
 			return err
@@ -111,7 +117,7 @@ func (m *Manager) adopt(ctx context.Context, tx db.Tx) error {
 		}
 	}
 	for key, w := range all {
-		if w.ServiceID != 0 || key.resource != backupResource && key.resource != verificationResource {
+		if w.ServiceID != 0 || !isOurs(key.resource) {
 			continue
 		}
 		lost, err := m.lost(ctx, tx, w)
@@ -131,7 +137,16 @@ func (m *Manager) adopt(ctx context.Context, tx db.Tx) error {
 // lost reports whether an unclaimed entry of this host has no job.
 func (m *Manager) lost(ctx context.Context, tx db.Tx, w *driverstate.Worker) (bool, error) {
 	backup := w.ResourceID
-	if w.ResourceType == verificationResource {
+	if w.ResourceType == shipmentResource {
+		s, err := tx.ShipmentGet(ctx, w.ResourceID)
+		if errors.Is(err, driverstate.ErrNotFound) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		backup = jobOf(s)
+	} else if w.ResourceType == verificationResource {
 		v, err := tx.VerificationGet(ctx, w.ResourceID)
 		if errors.Is(err, driverstate.ErrNotFound) {
 			return true, nil
@@ -167,7 +182,7 @@ func (m *Manager) takeEntries(ctx context.Context, serviceID int64, runner strin
 	}
 	var failed error
 	for _, w := range all {
-		if w.ResourceType != backupResource && w.ResourceType != verificationResource {
+		if !isOurs(w.ResourceType) {
 			continue
 		}
 		if !which(w) || w.UpdatedAt.After(until) || m.holds(w) {
@@ -189,8 +204,11 @@ func (m *Manager) takeEntry(ctx context.Context, seen *driverstate.Worker, runne
 		if err != nil || !won {
 			return err
 		}
-		if w.ResourceType == verificationResource {
+		switch w.ResourceType {
+		case verificationResource:
 			return m.failVerification(ctx, tx, w.ResourceID)
+		case shipmentResource:
+			return m.failShipment(ctx, tx, w.ResourceID)
 		}
 		b, err := tx.BackupGet(ctx, w.ResourceID)
 		if errors.Is(err, driverstate.ErrNotFound) {
@@ -267,7 +285,11 @@ func (m *Manager) failRestore(ctx context.Context, tx db.Tx, b *driverstate.Back
 			return err
 		}
 	}
-	_, err = move(ctx, tx, b.ID, driverstate.ActionRestoreDone, func(b *driverstate.Backup) { b.FailReason = reasonRestore })
+	action := driverstate.ActionRestoreDone
+	if v != nil && v.Metadata[metaOfError] != "" {
+		action = driverstate.ActionSalvageDone
+	}
+	_, err = move(ctx, tx, b.ID, action, func(b *driverstate.Backup) { b.FailReason = reasonRestore })
 	return err
 }
 

@@ -14,7 +14,8 @@ import (
 // are named for one id, and are that backup's to the driver, whichever row is
 // worked on. They are removed with the last row that refers to them: Cinder
 // removes them with the first (cinder/backup/manager.py delete_backup), and the
-// other row is then of nothing.
+// other row is then of nothing. Rows of different stores of a process are no
+// twins, though the place in each is called the same.
 
 // onStore is b as the driver knows it.
 func onStore(b *driverstate.Backup) *driverstate.Backup {
@@ -37,8 +38,8 @@ func chainOnStore(c driverstate.Chain) driverstate.Chain {
 }
 
 // twins are the other rows of b's objects.
-func twins(ctx context.Context, rows db.Backups, b *driverstate.Backup) ([]*driverstate.Backup, error) {
-	if b.Container == "" || b.ServiceMetadata == "" {
+func (m *Manager) twins(ctx context.Context, rows db.Backups, b *driverstate.Backup) ([]*driverstate.Backup, error) {
+	if b.Container == "" || b.ServiceMetadata == "" || b.SharesPlace() {
 		return nil, nil
 	}
 	all, err := rows.BackupGetAll(ctx, driverstate.BackupFilter{
@@ -46,7 +47,7 @@ func twins(ctx context.Context, rows db.Backups, b *driverstate.Backup) ([]*driv
 	})
 	var others []*driverstate.Backup
 	for _, other := range all {
-		if other.ID != b.ID && other.Service == b.Service {
+		if other.ID != b.ID && other.Service == b.Service && !m.apart(other.Host, b.Host) {
 			others = append(others, other)
 		}
 	}
@@ -55,8 +56,8 @@ func twins(ctx context.Context, rows db.Backups, b *driverstate.Backup) ([]*driv
 
 // keeper is a twin of b that is not being deleted too, so that the objects
 // stay; nil when there is none.
-func keeper(ctx context.Context, rows db.Backups, b *driverstate.Backup) (*driverstate.Backup, error) {
-	others, err := twins(ctx, rows, b)
+func (m *Manager) keeper(ctx context.Context, rows db.Backups, b *driverstate.Backup) (*driverstate.Backup, error) {
+	others, err := m.twins(ctx, rows, b)
 	for _, other := range others {
 		if other.Status != driverstate.StatusDeleting {
 			return other, err
@@ -67,15 +68,15 @@ func keeper(ctx context.Context, rows db.Backups, b *driverstate.Backup) (*drive
 
 // standing counts the rows that stand on b: incremental backups of its row,
 // and, if no twin keeps the objects, of every row that they can be named by.
-func standing(ctx context.Context, rows db.Backups, b *driverstate.Backup) (int, error) {
+func (m *Manager) standing(ctx context.Context, rows db.Backups, b *driverstate.Backup) (int, error) {
 	ids := map[string]bool{b.ID: true}
-	kept, err := keeper(ctx, rows, b)
+	kept, err := m.keeper(ctx, rows, b)
 	if err != nil {
 		return 0, err
 	}
 	if kept == nil {
 		ids[b.StoredID()] = true
-		others, err := twins(ctx, rows, b)
+		others, err := m.twins(ctx, rows, b)
 		if err != nil {
 			return 0, err
 		}
@@ -104,7 +105,7 @@ func (m *Manager) leaveToTwin(ctx context.Context, b *driverstate.Backup, w *dri
 		if err := m.ours(ctx, tx, w); err != nil {
 			return err
 		}
-		if kept, err = keeper(ctx, tx, b); err != nil || kept == nil {
+		if kept, err = m.keeper(ctx, tx, b); err != nil || kept == nil {
 			return err
 		}
 		now, err := tx.BackupGet(ctx, b.ID)
@@ -122,8 +123,8 @@ func (m *Manager) leaveToTwin(ctx context.Context, b *driverstate.Backup, w *dri
 }
 
 // checkNotLeaving refuses a record of objects that are just being deleted.
-func checkNotLeaving(ctx context.Context, rows db.Backups, b *driverstate.Backup) error {
-	others, err := twins(ctx, rows, b)
+func (m *Manager) checkNotLeaving(ctx context.Context, rows db.Backups, b *driverstate.Backup) error {
+	others, err := m.twins(ctx, rows, b)
 	for _, other := range others {
 		if other.Status == driverstate.StatusDeleting {
 			return refuseBackup(b.ID, driverstate.ErrInvalidStatus, fmt.Sprintf("its objects are being deleted with backup %s", other.ID))
@@ -139,7 +140,7 @@ func (m *Manager) ownsObjects(ctx context.Context, b *driverstate.Backup) error 
 	if b.StoredID() == b.ID {
 		return nil
 	}
-	n, err := standing(ctx, m.db, b)
+	n, err := m.standing(ctx, m.db, b)
 	if err != nil {
 		return err
 	}

@@ -6,17 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-// CreateVerification starts a look at a backup on the store, with a row or
+// CreateVerification starts a look at backups on the store, with rows or
 // without. Only admins may: Cinder has no such call.
-func (m *Manager) CreateVerification(ctx context.Context, c driverstate.Caller, backupID string, d driverstate.Depth) (*driverstate.Verification, error) {
-	if _, err := driverstate.ParseDepth(string(d)); err != nil {
+func (m *Manager) CreateVerification(ctx context.Context, c driverstate.Caller, r driverstate.VerifyRequest) (*driverstate.Verification, error) {
+	if err := r.Validate(); err != nil {
 		return nil, err
 	}
 	if err := allow(c, "backup:verify"); err != nil {
@@ -25,31 +23,44 @@ func (m *Manager) CreateVerification(ctx context.Context, c driverstate.Caller, 
 	if err := m.requireDriver(); err != nil {
 		return nil, err
 	}
-	if _, ok := m.cfg.Driver.(driverstate.Verifier); !ok {
-		return nil, driverstate.Fail(driverstate.ErrNotSupported, "the driver cannot verify backups")
+	if err := m.canVerify(r); err != nil {
+		return nil, err
 	}
 	v := &driverstate.Verification{
-		ID: m.cfg.NewID(), BackupID: backupID, Depth: d,
+		ID: m.cfg.NewID(), Request: r, Depth: r.Depth,
 		Status: driverstate.VerificationRunning, CreatedAt: m.cfg.Now().UTC(),
 	}
-	err := m.db.Update(ctx, func(tx db.Tx) error {
-		if err := tx.VerificationCreate(ctx, v); err != nil {
-			return err
+	job := db.Job{Kind: db.JobVerify}
+	if len(r.BackupIDs) == 1 {
+		v.BackupID = r.BackupIDs[0]
+	} else {
+		v.BackupID = v.ID
+		if len(m.peers()) > 1 {
+			job.Queue = m.cfg.Host // it looks at the stores of this process
 		}
-		err := tx.WorkerCreate(ctx, &driverstate.Worker{
-			ResourceType: verificationResource, ResourceID: v.ID,
-			Status: intentVerify,
-		})
-		if err != nil {
-			return err
-		}
-		job := db.Job{Kind: db.JobVerify, BackupID: backupID}
-		return m.enqueue(ctx, tx, &job, verifyArgs{VerificationID: v.ID})
-	})
+	}
+	job.BackupID = v.BackupID
+	err := m.beginErrand(ctx, driverstate.Worker{ResourceType: verificationResource, ResourceID: v.ID, Status: intentVerify},
+		job, verifyArgs{VerificationID: v.ID},
+		func(tx db.Tx) error { return tx.VerificationCreate(ctx, v) })
 	if err != nil {
 		return nil, err
 	}
 	return v, nil
+}
+
+// canVerify refuses what no driver of this process can do.
+func (m *Manager) canVerify(r driverstate.VerifyRequest) error {
+	for _, p := range m.peers() {
+		if _, ok := p.cfg.Driver.(driverstate.Verifier); !ok {
+			return driverstate.Fail(driverstate.ErrNotSupported, "the driver cannot verify backups")
+		}
+		if _, ok := p.cfg.Driver.(driverstate.Sampler); !ok && r.Subset != "" {
+			return driverstate.Fail(driverstate.ErrNotSupported,
+				fmt.Sprintf("the driver %s keeps no objects of which a subset could be read: verify its backups whole", p.cfg.Driver.Service()))
+		}
+	}
+	return nil
 }
 
 // Verification returns one look and what it found so far.
@@ -69,21 +80,21 @@ func (m *Manager) runVerify(ctx context.Context, j db.Job) error {
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return fmt.Errorf("arguments of job %d: %w", j.ID, err)
 	}
-	var w *driverstate.Worker
-	var v *driverstate.Verification
-	err := m.db.Update(ctx, func(tx db.Tx) (err error) {
-		if w, err = m.take(ctx, tx, j); err == nil {
-			v, err = tx.VerificationGet(ctx, args.VerificationID)
-		}
-		return err
+	return runErrand(ctx, m, j, errand[driverstate.Verification]{
+		resource: verificationResource, id: args.VerificationID,
+		read: func(ctx context.Context, rows errands) (*driverstate.Verification, error) {
+			return rows.VerificationGet(ctx, args.VerificationID)
+		},
+		write: func(ctx context.Context, rows errands, v *driverstate.Verification) error {
+			return rows.VerificationUpdate(ctx, v)
+		},
+		count: func(v *driverstate.Verification, done, total int64) { v.BytesDone, v.BytesTotal = done, total },
+		work:  m.verifyAll,
+		end:   m.endVerification,
 	})
-	if err != nil {
-		return err
-	}
-	m.took(j, w)
-	progress := m.follow(ctx, *v)
-	report, err := m.verify(ctx, j.BackupID, v.Depth, progress)
-	v.BytesDone, v.BytesTotal = progress.stop()
+}
+
+func (m *Manager) endVerification(ctx context.Context, v *driverstate.Verification, err error) {
 	v.FinishedAt = m.cfg.Now().UTC()
 	switch {
 	case ctx.Err() != nil:
@@ -92,27 +103,16 @@ func (m *Manager) runVerify(ctx context.Context, j db.Job) error {
 			v.Error = errSuperseded.Error()
 		}
 	case err != nil:
-		markFailed(ctx)
 		v.Status, v.Error = driverstate.VerificationFailed, err.Error()
 	default:
-		v.Status, v.Report = driverstate.VerificationDone, report
+		v.Status = driverstate.VerificationDone
 	}
-	ctx, cancel := settle(ctx)
-	defer cancel()
-	return m.db.Update(ctx, func(tx db.Tx) error {
-		if err := m.ours(ctx, tx, w); err != nil {
-			return err
-		}
-		if err := tx.VerificationUpdate(ctx, v); err != nil {
-			return err
-		}
-		return tx.WorkerDestroy(ctx, verificationResource, v.ID)
-	})
 }
 
-// verify looks at the backup and its chain. What has no chain to be proven in,
-// a partial or an orphaned backup, is reported as it was found.
-func (m *Manager) verify(ctx context.Context, id string, d driverstate.Depth, obs driverstate.Observer) (driverstate.Report, error) {
+// verify looks at the backup and its chain; ledger chooses what is read, if the
+// driver lets it. What has no chain to be proven in, a partial or an orphaned
+// backup, is reported as it was found.
+func (m *Manager) verify(ctx context.Context, id string, d driverstate.Depth, ledger driverstate.Ledger, obs driverstate.Observer) (driverstate.Report, error) {
 	scanner, err := m.scanner()
 	if err != nil {
 		return driverstate.Report{}, err
@@ -140,6 +140,9 @@ func (m *Manager) verify(ctx context.Context, id string, d driverstate.Depth, ob
 		chain[i] = &line[i].Backup
 	}
 	slices.Reverse(chain)
+	if sampler, ok := m.cfg.Driver.(driverstate.Sampler); ok && d == driverstate.DepthData {
+		return sampler.VerifyObjects(ctx, chain, ledger, obs)
+	}
 	return m.cfg.Driver.(driverstate.Verifier).Verify(ctx, chain, d, obs)
 }
 
@@ -154,64 +157,4 @@ func (m *Manager) verifyNothing(ctx context.Context, id string) (driverstate.Rep
 		Condition: driverstate.ConditionDamaged, Reason: reason,
 		Problems: []driverstate.Problem{{BackupID: id, Reason: "missing"}},
 	}, nil
-}
-
-// progressInterval is how often the progress of a verification is written.
-const progressInterval = time.Second
-
-// progress passes events on and writes the counters to the verification's row
-// now and then, in a goroutine of its own so that Observe never waits.
-type progress struct {
-	to     driverstate.Observer
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-
-	mu          sync.Mutex
-	bytes, full int64
-}
-
-func (m *Manager) follow(ctx context.Context, v driverstate.Verification) *progress {
-	ctx, cancel := context.WithCancel(ctx)
-	p := &progress{to: m.cfg.Observer, cancel: cancel}
-	p.done.Go(func() {
-		tick := time.NewTicker(progressInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			done, total := p.counters()
-			if done == v.BytesDone && total == v.BytesTotal {
-				continue
-			}
-			v.BytesDone, v.BytesTotal = done, total
-			if err := m.db.VerificationUpdate(ctx, &v); err != nil && ctx.Err() == nil {
-				m.log.WarnContext(ctx, "progress of a verification not written", "verification", v.ID, "error", err)
-			}
-		}
-	})
-	return p
-}
-
-// Observe keeps the counters and passes e on.
-func (p *progress) Observe(e driverstate.Event) {
-	p.mu.Lock()
-	p.bytes, p.full = max(p.bytes, e.BytesDone), max(p.full, e.BytesTotal)
-	p.mu.Unlock()
-	p.to.Observe(e)
-}
-
-func (p *progress) counters() (done, total int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.bytes, p.full
-}
-
-// stop ends the writing, waits for it, and returns the last counters.
-func (p *progress) stop() (done, total int64) {
-	p.cancel()
-	p.done.Wait()
-	return p.counters()
 }

@@ -43,7 +43,14 @@ func (m *Manager) manageVolume(ctx context.Context, v *driverstate.Volume, r dri
 			return err
 		}
 		for _, other := range all {
-			if other.Path == v.Path && v.Path != stdoutPath {
+			if other.Path != v.Path || v.Path == stdoutPath {
+				continue
+			}
+			released, err := m.releaseFailed(ctx, tx, other, v)
+			if err != nil {
+				return err
+			}
+			if !released {
 				return refuse("volume", other.ID, driverstate.ErrConflict, v.Path+" is managed already, as volume "+other.ID)
 			}
 		}
@@ -52,6 +59,21 @@ func (m *Manager) manageVolume(ctx context.Context, v *driverstate.Volume, r dri
 		}
 		return tx.VolumeCreate(ctx, v)
 	})
+}
+
+// releaseFailed gives up the management of old, whose restore failed, so that
+// next can have its path: who was to give it back has died, or wants to try
+// again.
+func (m *Manager) releaseFailed(ctx context.Context, tx db.Tx, old, next *driverstate.Volume) (bool, error) {
+	if !old.Managed || old.Status != driverstate.VolumeErrorRestoring || old.ProjectID != next.ProjectID || len(old.Attachments) > 0 {
+		return false, nil
+	}
+	snapshots, err := tx.SnapshotGetAll(ctx, "", old.ID)
+	if err != nil || len(snapshots) > 0 {
+		return false, err
+	}
+	_, err = m.moveVolumeToDeleting(ctx, tx, old.ID, []driverstate.VolumeStatus{old.Status})
+	return err == nil, err
 }
 
 // checkSource says whether the path of r may be a target, and how many bytes

@@ -38,8 +38,9 @@ func TestVolumeMetaThatIsNotApplied(t *testing.T) {
 func TestTheStoreCannotSetWhatMeansSomethingToTheEngine(t *testing.T) {
 	v := &driverstate.Volume{ID: "v", Status: driverstate.VolumeRestoring}
 	b := &driverstate.Backup{ID: "b", VolumeID: "other"}
-	markRestored(v, b, []byte(`{"version": 2, "volume-base-metadata": {"display_name": "n"}, "volume-metadata":
-		{"overwrite": "true", "src_backup_id": "x", "restore_error": "x", "restore_error_kind": "x", "k": "v"}}`))
+	markRestored(v, b, driverstate.Restored{VolumeMeta: []byte(`{"version": 2, "volume-base-metadata": {"display_name": "n"}, "volume-metadata":
+		{"overwrite": "true", "src_backup_id": "x", "restore_error": "x", "restore_error_kind": "x",
+		 "restore_resume": "x", "restore_bytes_kept": "x", "restore_bytes_written": "x", "k": "v"}}`)})
 	assert.Equal(t, map[string]string{"k": "v", "src_backup_id": "b"}, v.Metadata)
 	assert.Equal(t, driverstate.VolumeAvailable, v.Status)
 }

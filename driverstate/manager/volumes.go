@@ -85,7 +85,7 @@ func (m *Manager) CreateVolume(ctx context.Context, c driverstate.Caller, r driv
 func (m *Manager) volumeRow(c driverstate.Caller, r driverstate.VolumeRequest) *driverstate.Volume {
 	return &driverstate.Volume{
 		ID: m.cfg.NewID(), UserID: c.UserID, ProjectID: c.ProjectID,
-		Host: m.cfg.Host + volumeBackend + "#file", Name: r.Name, Description: r.Description,
+		Host: m.volumeHost() + "#file", Name: r.Name, Description: r.Description,
 		Size: r.Size, AvailabilityZone: cmp.Or(r.AvailabilityZone, m.cfg.AvailabilityZone), Metadata: r.Metadata,
 		SnapshotID: r.SnapshotID, SourceVolID: r.SourceVolID, CreatedAt: m.cfg.Now().UTC(),
 	}

@@ -3,7 +3,6 @@ package manager
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -56,8 +55,8 @@ func (m *Manager) dropLost(ctx context.Context, id string) error {
 	return nil
 }
 
-// dropMoot cancels work whose volume is being deleted, and a verification whose
-// backup is.
+// dropMoot cancels work whose volume is being deleted, and a verification or a
+// shipment whose backup is.
 func (m *Manager) dropMoot(ctx context.Context, t *task) error {
 	if t.job.VolumeID != "" {
 		v, err := m.db.VolumeGet(ctx, t.job.VolumeID)
@@ -67,7 +66,7 @@ func (m *Manager) dropMoot(ctx context.Context, t *task) error {
 		}
 		return err
 	}
-	if t.job.Kind != db.JobVerify {
+	if moves(t.job) {
 		return nil
 	}
 	b, err := m.db.BackupGet(ctx, t.job.BackupID)
@@ -171,10 +170,7 @@ func (m *Manager) leave(t *task) {
 	}
 	ctx, cancel := settle(m.ctx)
 	defer cancel()
-	all, err := m.db.WorkerGetAll(ctx, w.ServiceID)
-	if err == nil && !slices.ContainsFunc(all, func(now *driverstate.Worker) bool {
-		return now.ID == w.ID && now.RacePreventer == w.RacePreventer
-	}) {
+	if still, err := standsAs(ctx, m.db, w); err == nil && !still {
 		return
 	}
 	m.mu.Lock()

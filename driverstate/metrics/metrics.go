@@ -63,7 +63,7 @@ func New(version, commit string, state func(context.Context) (State, error)) *Se
 	}
 	s.jobs = counter("jobs_total", "Jobs that ended: backups, restores, deletes and so on.", "kind", "result")
 	s.duration = histogram("job_duration_seconds", "How long jobs took.", jobBuckets, "kind", "result")
-	s.volume = counter("volume_bytes_total", "Bytes of volumes read by a backup, written by a restore, proven by a verification.", "operation")
+	s.volume = counter("volume_bytes_total", "Bytes of volumes read by a backup, written by a restore, proven by a verification, copied by a shipment.", "operation")
 	s.stored = counter("stored_bytes_total", "Bytes that finished backups wrote to the store.").WithLabelValues()
 	s.requests = counter("http_requests_total", "Requests answered by the API.", "method", "route", "code")
 	s.latency = histogram("http_request_duration_seconds", "How long the API took to answer.", latencyBuckets, "method", "route")
@@ -71,7 +71,7 @@ func New(version, commit string, state func(context.Context) (State, error)) *Se
 		[]string{"version", "commit", "goversion"})
 	info.WithLabelValues(version, commit, runtime.Version()).Set(1)
 	s.registry.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), asked{state})
-	for _, op := range []string{"backup", "restore", "verify"} {
+	for _, op := range []string{"backup", "restore", "verify", "ship"} {
 		s.volume.WithLabelValues(op)
 	}
 	return s
@@ -111,7 +111,7 @@ func (s *Set) Observer(next driverstate.Observer) driverstate.Observer {
 
 func (s *Set) observe(e driverstate.Event) {
 	switch e.Op {
-	case "backup", "restore", "verify":
+	case "backup", "restore", "verify", "ship":
 	default:
 		return
 	}

@@ -62,7 +62,7 @@ func TestADatabaseThatCannotBeAskedLeavesTheRest(t *testing.T) {
 }
 
 func TestTheDocumentedMetricsAreThoseThereAre(t *testing.T) {
-	s := metrics.New("v", "c", state(metrics.State{Drivers: []metrics.Notified{{Driver: "log"}}}, nil))
+	s := metrics.New("v", "c", state(metrics.State{Ready: map[string]bool{"h": true}, Drivers: []metrics.Notified{{Driver: "log"}}}, nil))
 	s.Job("backup_create", "done", time.Second, 1)
 	s.Request("GET", "", 200, time.Second)
 	var there []string

@@ -9,11 +9,11 @@ import (
 
 // State is what a scrape finds.
 type State struct {
-	Ready    bool          // the driver is set up
-	Running  int           // jobs
-	Waiting  int           // jobs
-	Oldest   time.Duration // for which the oldest of them has waited
-	Reported time.Duration // since the last heartbeat
+	Ready    map[string]bool // of each service by its host: the driver is set up
+	Running  int             // jobs
+	Waiting  int             // jobs
+	Oldest   time.Duration   // for which the oldest of them has waited
+	Reported time.Duration   // since the last heartbeat, of the service that is silent longest
 	Drivers  []Notified
 }
 
@@ -29,7 +29,7 @@ func description(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	driverUp    = description("driver_up", "Whether the backup driver is set up; service-list --long says why not.")
+	driverUp    = description("driver_up", "Whether the driver of a backup service is set up; service-list --long says why not.", "host")
 	running     = description("jobs_running", "Jobs at work in this process.")
 	waiting     = description("jobs_waiting", "Jobs that wait for this process or its cluster.")
 	oldest      = description("jobs_oldest_waiting_seconds", "For how long the oldest of the waiting jobs has waited; 0 when none waits.")
@@ -58,7 +58,9 @@ func (a asked) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	gauge(stateUp, truth(err == nil))
-	gauge(driverUp, truth(s.Ready))
+	for host, ready := range s.Ready {
+		gauge(driverUp, truth(ready), host)
+	}
 	gauge(running, float64(s.Running))
 	gauge(heartbeat, s.Reported.Seconds())
 	if err == nil {

@@ -28,6 +28,12 @@ func (r readOnly) Check(ctx context.Context) error {
 	return nil
 }
 
+// Survey passes the work on, and lets none of those that are shown a container
+// write to it.
+func (r readOnly) Survey(ctx context.Context, within string, visit Visit) error {
+	return surveyWith(ctx, r.Store, within, visit, ReadOnly)
+}
+
 func (readOnly) PutContainer(_ context.Context, container string) error {
 	return refuse("make", container, "")
 }

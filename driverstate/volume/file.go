@@ -26,14 +26,19 @@ type File struct {
 	partial string
 	empty   bool // there before, without a byte
 	device  bool
+	resume  bool  // the partial file outlives a failure
+	begun   bool  // Begin was called
+	kept    bool  // Keep was called
+	held    bool  // something is in the partial file from before
 	keep    int64 // the size that a file keeps; 0 makes it that of the image
+	direct  *direct
 
 	mu    sync.Mutex
 	ended outcome
 }
 
-// createFile opens <path>.partial. One that another restore left behind when
-// it was killed is written anew.
+// createFile opens <path>.partial. One that another restore left behind is
+// written anew, unless this one resumes it.
 func createFile(path string, o TargetOptions) (*File, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput,
@@ -44,11 +49,12 @@ func createFile(path string, o TargetOptions) (*File, error) {
 	if err != nil {
 		return nil, pathError("target", partial, err)
 	}
-	if err := claimPartial(f); err != nil {
+	held, err := claimPartial(f, o.Resume)
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &File{zeroer: &zeroer{File: f}, path: path, limit: o.Size, partial: partial}, nil
+	return &File{zeroer: &zeroer{File: f}, path: path, limit: o.Size, partial: partial, resume: o.Resume, held: held}, nil
 }
 
 // DropPartial removes the partial file of a restore to path that was killed. One
@@ -72,18 +78,23 @@ func DropPartial(path string) error {
 	return os.Remove(f.Name())
 }
 
-func claimPartial(f *os.File) error {
+// claimPartial locks a partial file and empties it, unless keep is set; held
+// says that it holds something then.
+func claimPartial(f *os.File, keep bool) (held bool, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !info.Mode().IsRegular() {
-		return notAVolume("target", f.Name(), info)
+		return false, notAVolume("target", f.Name(), info)
 	}
 	if err := lock(f); err != nil {
-		return err
+		return false, err
 	}
-	return f.Truncate(0)
+	if keep {
+		return info.Size() > 0, nil
+	}
+	return false, f.Truncate(0)
 }
 
 // openFile opens a file that is written in place.
@@ -139,6 +150,8 @@ func (t *File) Begin(length int64) error {
 			return err
 		}
 	}
+	t.direct = openDirect(t.File)
+	t.begun = true
 	if t.device {
 		return nil
 	}
@@ -156,7 +169,28 @@ func (t *File) Begin(length int64) error {
 func (t *File) Sequential() bool { return false }
 
 // Blank is true for a file that was not there, or empty.
-func (t *File) Blank() bool { return t.partial != "" || t.empty }
+func (t *File) Blank() bool { return t.partial != "" && !t.held || t.empty }
+
+// Depth is 1 where all writes go through the page cache: there they wait for
+// each other.
+func (t *File) Depth() int {
+	if t.direct.usable() {
+		return directDepth
+	}
+	return 1
+}
+
+// WriteAt writes past the page cache what can be.
+func (t *File) WriteAt(b []byte, off int64) (int, error) {
+	if t.direct.fits(b, off) {
+		if done, err := t.direct.writeAt(b, off); err != nil {
+			return 0, err
+		} else if done {
+			return len(b), nil
+		}
+	}
+	return t.File.WriteAt(b, off)
+}
 
 // Commit gives a new file its name. It replaces nothing.
 func (t *File) Commit() error {
@@ -186,7 +220,8 @@ func (t *File) Commit() error {
 
 var errEnded = errors.New("already committed or aborted")
 
-// Abort removes a new file and empties one that was empty.
+// Abort removes a new file, unless it may be resumed, and empties one that was
+// empty.
 func (t *File) Abort() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -199,19 +234,28 @@ func (t *File) abort() error {
 	}
 	t.ended = aborted
 	switch {
+	case t.partial != "" && t.resume && (t.held || t.begun):
 	case t.partial != "":
 		return os.Remove(t.partial)
-	case t.empty && !t.device:
+	case t.empty && !t.device && !t.kept:
 		return t.Truncate(0)
 	}
 	return nil
+}
+
+// Keep has Abort leave what was written.
+func (t *File) Keep() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.resume, t.kept = true, true
+	return t.Name()
 }
 
 // Close releases the file.
 func (t *File) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	err := t.abort()
+	err := errors.Join(t.abort(), t.direct.close())
 	if closing := t.File.Close(); err == nil {
 		err = closing
 	}
@@ -240,4 +284,7 @@ func renameChecked(from, to string) error {
 	return os.Rename(from, to)
 }
 
-var _ Target = (*File)(nil)
+var (
+	_ Target               = (*File)(nil)
+	_ driverstate.Readable = (*File)(nil)
+)

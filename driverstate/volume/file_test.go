@@ -215,3 +215,40 @@ func TestASourceReadsAFileAndCarriesItsMetadata(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"version": 2}`, string(meta))
 }
+
+func TestWhatARestoreLeavesCanBeResumed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	target := open(t, path, volume.TargetOptions{Resume: true})
+	assert.True(t, target.Blank(), "nothing is there yet")
+	require.NoError(t, target.Close())
+	assert.NoFileExists(t, path+volume.PartialSuffix, "nothing was begun")
+
+	target = open(t, path, volume.TargetOptions{Resume: true})
+	fill(t, target, 4, 1, "bc")
+	require.NoError(t, target.Abort())
+	require.NoError(t, target.Close())
+	assert.NoFileExists(t, path)
+	assert.Equal(t, "\x00bc\x00", string(content(t, path+volume.PartialSuffix)))
+
+	target = open(t, path, volume.TargetOptions{Resume: true})
+	assert.False(t, target.Blank(), "zeros must be written over what is there")
+	fill(t, target, 4, 0, "a")
+	require.NoError(t, target.Commit())
+	assert.Equal(t, "abc\x00", string(content(t, path)))
+	assert.NoFileExists(t, path+volume.PartialSuffix)
+}
+
+func TestWhatIsKeptOutlivesAnAbort(t *testing.T) {
+	dir := t.TempDir()
+	path, empty := filepath.Join(dir, "image"), filepath.Join(dir, "empty")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	for path, at := range map[string]string{path: path + volume.PartialSuffix, empty: empty} {
+		target := open(t, path, volume.TargetOptions{})
+		fill(t, target, 4, 0, "abcd")
+		assert.Equal(t, at, target.Keep())
+		require.NoError(t, target.Abort())
+		require.NoError(t, target.Close())
+		assert.Equal(t, "abcd", string(content(t, at)))
+	}
+	assert.NoFileExists(t, path, "it is not called good")
+}

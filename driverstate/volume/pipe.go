@@ -34,6 +34,9 @@ func (p *Pipe) Sequential() bool { return true }
 // Blank is false: every zero must be written to a pipe.
 func (p *Pipe) Blank() bool { return false }
 
+// Depth implements driverstate.Target.
+func (p *Pipe) Depth() int { return 1 }
+
 // WriteAt implements driverstate.Target.
 func (p *Pipe) WriteAt(b []byte, off int64) (int, error) {
 	if off != p.next {
@@ -72,6 +75,9 @@ func (p *Pipe) Commit() error { return p.Sync() }
 
 // Abort has nothing to take back: what the reader has got it has got.
 func (p *Pipe) Abort() error { return nil }
+
+// Keep has nothing to keep: what was written has gone.
+func (p *Pipe) Keep() string { return "" }
 
 // Close leaves the writer open.
 func (p *Pipe) Close() error { return nil }

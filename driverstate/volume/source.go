@@ -47,3 +47,6 @@ func (s *source) Size() int64 { return s.size }
 
 // Metadata is the text given to OpenSource.
 func (s *source) Metadata() ([]byte, error) { return s.meta, nil }
+
+// NextData implements driverstate.Sparse. A device has no holes.
+func (s *source) NextData(off int64) (start, end int64) { return nextData(s.File, off, s.size) }

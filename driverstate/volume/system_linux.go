@@ -98,3 +98,12 @@ func nextData(f *os.File, off, size int64) (start, end int64) {
 	}
 	return min(start, size), min(end, size)
 }
+
+// reopenDirect opens the file that f is, whatever its name is now.
+func reopenDirect(f *os.File) (*os.File, error) {
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.O_WRONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}

@@ -29,3 +29,5 @@ func mountPoint(string) string { return "" }
 func clone(_, _ *os.File) bool { return false }
 
 func nextData(_ *os.File, off, size int64) (start, end int64) { return off, size }
+
+func reopenDirect(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -29,9 +29,13 @@ type Target interface {
 	// storage. It fails with driverstate.ErrConflict if a file of that name
 	// came up meanwhile; then only the partial file is there.
 	Commit() error
-	// Abort leaves no good name on what was written: a new file is removed,
-	// one that was empty is empty again. Anything else stays as it is.
+	// Abort leaves no good name on what was written: a new file is removed, or
+	// stays <path>.partial with Resume; one that was empty is empty again.
+	// Anything else stays as it is.
 	Abort() error
+	// Keep has Abort leave what was written since Begin, as with Resume, and
+	// returns the file that it is in; empty for a pipe.
+	Keep() string
 	// Close releases the target. Without Commit it aborts first.
 	Close() error
 }
@@ -44,6 +48,9 @@ type TargetOptions struct {
 	Size int64
 	// Overwrite allows a regular file that holds data already.
 	Overwrite bool
+	// Resume keeps what an interrupted restore has left in <path>.partial, and
+	// Abort keeps it again. In a file or device that is there it is as ever.
+	Resume bool
 	// Stdout is what StdoutPath writes to; nil forbids that path.
 	Stdout io.Writer
 }

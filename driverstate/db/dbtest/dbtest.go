@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) db.DB) {
 		"a worker is claimed once":      claims,
 		"a worker that nobody has is taken by one and released": takeAndRelease,
 		"verifications": verifications,
+		"what was proven of a backup goes with its row": proofs,
+		"shipments": shipments,
 		"a failed transaction leaves neither row nor job":       rollback,
 		"a job runs once, after the commit, with its arguments": jobs,
 		"stop cancels a running job and waits for it":           stop,
@@ -307,11 +309,33 @@ func services(t *testing.T, d db.DB) {
 	assert.False(t, all[0].UpdatedAt.IsZero())
 }
 
+func shipments(t *testing.T, d db.DB) {
+	ctx := t.Context()
+	s := &driverstate.Shipment{ID: id(1), Request: driverstate.ShipRequest{Mode: driverstate.ShipCopy, BackupID: id(2), To: "posix:///b", Chain: true},
+		Status: driverstate.ShipmentRunning, CreatedAt: time.Unix(5, 0).UTC()}
+	require.NoError(t, d.ShipmentCreate(ctx, s))
+	s.BytesDone, s.BytesTotal = 1, 1<<40
+	require.NoError(t, d.ShipmentUpdate(ctx, s))
+	s.Status, s.Error, s.Fault = driverstate.ShipmentFailed, "no \x00 store", "unavailable"
+	s.Result.Landed = []driverstate.Landed{{BackupID: id(2), Bytes: 5, Record: driverstate.ExportedRecord{BackupService: "s", BackupURL: "u"}}}
+	s.FinishedAt = time.Unix(6, 0).UTC()
+	require.NoError(t, d.ShipmentUpdate(ctx, s))
+	s.Error = "no  store"
+	got, err := d.ShipmentGet(ctx, s.ID)
+	require.NoError(t, err)
+	assert.Equal(t, s, got)
+	require.ErrorIs(t, d.ShipmentUpdate(ctx, s), driverstate.ErrConflict, "it has ended")
+	_, err = d.ShipmentGet(ctx, id(9))
+	require.ErrorIs(t, err, driverstate.ErrNotFound)
+}
+
 func verifications(t *testing.T, d db.DB) {
 	ctx := t.Context()
 	v := &driverstate.Verification{ID: id(1), BackupID: id(2), Depth: driverstate.DepthData, Status: driverstate.VerificationRunning, CreatedAt: time.Unix(5, 0).UTC()}
 	require.NoError(t, d.VerificationCreate(ctx, v))
 	v.Status = driverstate.VerificationDone
+	v.Request = driverstate.VerifyRequest{BackupIDs: []string{id(2), id(3)}, Depth: driverstate.DepthData, Subset: "5%", NotSince: time.Unix(1, 0).UTC()}
+	v.Results = []driverstate.VerifyResult{{BackupID: id(2), VerifiedAt: time.Unix(7, 0).UTC(), Share: 0.5, Bytes: 1 << 40}, {BackupID: id(3), Error: "gone", Fault: "not_found"}}
 	v.Report = driverstate.Report{Condition: driverstate.ConditionDamaged, Problems: []driverstate.Problem{{Object: "o", Reason: "missing", Length: 5}}}
 	require.NoError(t, d.VerificationUpdate(ctx, v))
 	got, err := d.VerificationGet(ctx, v.ID)

@@ -48,6 +48,9 @@ func takeAndRelease(t *testing.T, d db.DB) {
 	ctx := t.Context()
 	_, err := d.WorkerClaim(ctx, "Backup", id(1), 1)
 	require.ErrorIs(t, err, driverstate.ErrNotFound)
+	_, err = d.WorkerGet(ctx, "Backup", id(1))
+	require.ErrorIs(t, err, driverstate.ErrNotFound)
+	require.NoError(t, d.WorkerCreate(ctx, &driverstate.Worker{ResourceType: "Volume", ResourceID: id(1), Status: "creating"}))
 	require.NoError(t, d.WorkerCreate(ctx, &driverstate.Worker{ResourceType: "Backup", ResourceID: id(1), Status: "creating"}))
 	const claimants = 8
 	won, errs := make([]*driverstate.Worker, claimants), make([]error, claimants)
@@ -71,6 +74,9 @@ func takeAndRelease(t *testing.T, d db.DB) {
 	mine, err := d.WorkerGetAll(ctx, w.ServiceID)
 	require.NoError(t, err)
 	assert.Equal(t, []*driverstate.Worker{w}, mine)
+	one, err := d.WorkerGet(ctx, "Backup", id(1))
+	require.NoError(t, err)
+	assert.Equal(t, w, one)
 
 	again, err := d.WorkerClaim(ctx, "Backup", id(1), w.ServiceID)
 	require.NoError(t, err, "who has it may claim it again")

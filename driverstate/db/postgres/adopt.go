@@ -18,7 +18,7 @@ type Source interface {
 // Adopt copies everything of from into d, which must be empty, in one
 // transaction, and reads it back. Jobs get new ids, in the order of the old;
 // one that was running is known as what its runner ran. ErrConflict when d holds
-// rows. What it returns ends with the jobs.
+// rows, ErrCorrupt when from has rows that cannot be kept here. What it returns ends with the jobs.
 func (d *DB) Adopt(ctx context.Context, from Source) (copied []rows.Copied, err error) {
 	there, jobs, err := from.Contents(ctx)
 	if err != nil {
@@ -80,7 +80,10 @@ func (t *transaction) continueIDs(ctx context.Context) error {
 
 func (t *transaction) adoptJob(ctx context.Context, j db.JobState) error {
 	job := j.Job
-	if err := t.JobInsert(ctx, &job); err != nil || !j.Running {
+	switch err := t.JobInsert(ctx, &job); {
+	case code(err) == badCharacter, code(err) == badCharacterInJSON:
+		return driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf("river_job %d, %s of backup %s: its arguments hold a text that it cannot keep: U+0000, or no UTF-8", j.ID, j.Kind, j.BackupID))
+	case err != nil || !j.Running:
 		return err
 	}
 	_, err := t.Rows.Q.Exec(ctx, "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = ARRAY[CAST(? AS TEXT)] WHERE id = ?", j.Runner, job.ID)

@@ -52,7 +52,7 @@ func explain(err error) error {
 	var network net.Error
 	switch c := code(err); {
 	case c == badCharacter, c == badCharacterInJSON:
-		kind = driverstate.ErrInvalidInput
+		return driverstate.Fail(driverstate.ErrInvalidInput, "a text holds U+0000 or is not UTF-8 and cannot be kept")
 	case c == tooManyConnections, strings.HasPrefix(c, "57P"), strings.HasPrefix(c, "08"): // shutting down, starting, connection
 		kind = driverstate.ErrUnavailable
 	case errors.As(err, &connecting), errors.As(err, &network):

@@ -23,7 +23,7 @@ var migrations embed.FS
 // schemaVersion is kept in engine_schema once goose and River have both migrated
 // the schema, so that opening a current one costs one query. Raise it with every
 // migration and every new version of River.
-const schemaVersion = 3
+const schemaVersion = 6
 
 // migrate brings the schema up to date. Processes that start at once do it one
 // after the other: the first does, the others find it done.

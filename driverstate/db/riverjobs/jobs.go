@@ -58,7 +58,7 @@ type args struct{ db.Job }
 // Kind implements river.JobArgs.
 func (a args) Kind() string { return string(a.Job.Kind) }
 
-var kinds = []db.JobKind{db.JobBackup, db.JobRestore, db.JobDelete, db.JobReset, db.JobImport, db.JobVerify, db.JobCleanup}
+var kinds = []db.JobKind{db.JobBackup, db.JobRestore, db.JobDelete, db.JobReset, db.JobImport, db.JobVerify, db.JobShip, db.JobCleanup}
 
 // queueName makes River's name of a queue: a host may hold characters that
 // River's names may not.

@@ -60,9 +60,14 @@ func (r Rows) BackupUpdate(ctx context.Context, b *driverstate.Backup, from ...d
 func (r Rows) BackupDestroy(ctx context.Context, id string) error {
 	at, gone := r.now(), true
 	status := driverstate.StatusDeleted
-	return r.one(ctx, backupTable, id,
+	err := r.one(ctx, backupTable, id,
 		"UPDATE backups SET status = ?, deleted = ?, deleted_at = ?, updated_at = ? WHERE id = ? AND "+r.Dialect.Live,
 		text[driverstate.Status]{&status}, flag{&gone}, stamp{&at}, stamp{&at}, id)
+	if err != nil {
+		return err
+	}
+	_, err = r.Q.Exec(ctx, "DELETE FROM proofs WHERE backup_id = ?", id)
+	return err
 }
 
 // BackupCount counts the rows that BackupGetAll would page through.

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +47,8 @@ func wholes() []whole {
 		{workerTable, "id", func() []field { return workerFields(new(driverstate.Worker)) }},
 		{messageTable, "id", func() []field { return messageFields(new(driverstate.Message)) }},
 		{verificationTable, "id", func() []field { return verificationFields(new(driverstate.Verification)) }},
+		{proofTable, "backup_id", func() []field { return proofFields(new(driverstate.Proof)) }},
+		{shipmentTable, "id", func() []field { return shipmentFields(new(driverstate.Shipment)) }},
 		{table{"quota", "quotas", []string{"project_id", "resource", "hard_limit", "created_at", "updated_at"}}, "project_id, resource", limits},
 		{table{"quota class", "quota_classes", []string{"class_name", "resource", "hard_limit", "created_at", "updated_at"}}, "class_name, resource", limits},
 		{typeTable, "id", func() []field { return typeFields(new(driverstate.VolumeTypeRow)) }},
@@ -76,8 +80,19 @@ const batch = 200
 
 // CopyAll writes every row of from, those that are deleted included, into the
 // empty tables of to, keys as they are, and reads them back. An error when what
-// was read differs from what was written. to should be a transaction.
+// was read differs from what was written; ErrCorrupt, which names the rows,
+// before anything is written when some hold a text that not every database can
+// keep. to should be a transaction.
 func CopyAll(ctx context.Context, from, to Rows) ([]Copied, error) {
+	var unfit []string
+	for _, w := range wholes() {
+		if err := w.unfit(ctx, from, &unfit); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", w.name, err)
+		}
+	}
+	if len(unfit) > 0 {
+		return nil, driverstate.Fail(driverstate.ErrCorrupt, "rows hold texts that it cannot keep: "+strings.Join(unfit, "; "))
+	}
 	var out []Copied
 	for _, w := range wholes() {
 		there, err := w.copy(ctx, from, to)
@@ -119,6 +134,32 @@ func (w whole) copy(ctx context.Context, from, to Rows) (Copied, error) {
 		return there, err
 	}
 	return there, flush()
+}
+
+// unfit adds the rows with a text that not every database can keep to found, as
+// "table key: column what".
+func (w whole) unfit(ctx context.Context, from Rows, found *[]string) error {
+	keys := strings.Split(strings.ReplaceAll(w.order, `"`, ""), ", ")
+	_, err := w.read(ctx, from, func(fields []field) error {
+		var key, wrong []string
+		for i, f := range fields {
+			v, err := f.Value()
+			if err != nil {
+				return err
+			}
+			if slices.Contains(keys, w.columns[i]) {
+				key = append(key, strings.Trim(strconv.QuoteToASCII(fmt.Sprint(v)), `"`))
+			}
+			if s, ok := v.(string); ok && driverstate.TextFault(s) != "" {
+				wrong = append(wrong, w.columns[i]+" "+driverstate.TextFault(s))
+			}
+		}
+		if len(wrong) > 0 {
+			*found = append(*found, w.name+" "+strings.Join(key, " ")+": "+strings.Join(wrong, ", "))
+		}
+		return nil
+	})
+	return err
 }
 
 // read gives each row to use, if not nil, and sums all of them up.

@@ -4,8 +4,9 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 // A field is one column of one struct, read and written through one value, so
@@ -144,7 +145,7 @@ type prose struct{ p *string } // empty is NULL
 func (f prose) Scan(v any) error { return text[string](f).Scan(v) }
 
 func (f prose) Value() (driver.Value, error) {
-	clean := strings.ReplaceAll(strings.ToValidUTF8(*f.p, "\uFFFD"), "\x00", "")
+	clean := driverstate.KeptText(*f.p)
 	return text[string]{&clean}.Value()
 }
 

@@ -33,7 +33,6 @@ const (
 	count
 	boolean
 	moment
-	structured // of which nothing is asked
 )
 
 func kindOf(column string) kind {
@@ -44,15 +43,13 @@ func kindOf(column string) kind {
 		return boolean
 	case "created_at", "updated_at", "deleted_at", "data_timestamp":
 		return moment
-	case "metadata":
-		return structured
 	}
 	return words
 }
 
 // asked reports whether rows may be selected and sorted by column. Only names
 // of the table reach the SQL.
-func asked(column string) bool { return backupTable.has(column) && kindOf(column) != structured }
+func asked(column string) bool { return slices.Contains(driverstate.BackupColumns, column) }
 
 // filter makes the condition of f; ok is false when f names a column that is
 // none, which selects nothing.

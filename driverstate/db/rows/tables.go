@@ -2,7 +2,6 @@ package rows
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -20,8 +19,6 @@ type table struct {
 func (t table) withoutKey() table { return table{t.resource, t.name, t.columns[1:]} }
 
 func (t table) list() string { return `"` + strings.Join(t.columns, `", "`) + `"` }
-
-func (t table) has(column string) bool { return slices.Contains(t.columns, column) }
 
 func (t table) insert() string {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", t.name, t.list(), strings.Repeat(", ?", len(t.columns)-1))
@@ -132,6 +129,7 @@ func workerFields(w *driverstate.Worker) []field {
 
 var verificationTable = table{"verification", "verifications", []string{
 	"id", "backup_id", "depth", "status", "report", "error", "bytes_done", "bytes_total", "created_at", "finished_at",
+	"request", "results",
 }}
 
 func verificationFields(v *driverstate.Verification) []field {
@@ -139,5 +137,6 @@ func verificationFields(v *driverstate.Verification) []field {
 		text[string]{&v.ID}, text[string]{&v.BackupID}, text[driverstate.Depth]{&v.Depth},
 		text[driverstate.VerificationStatus]{&v.Status}, document{&v.Report}, prose{&v.Error},
 		number[int64]{&v.BytesDone}, number[int64]{&v.BytesTotal}, stamp{&v.CreatedAt}, stamp{&v.FinishedAt},
+		document{&v.Request}, document{&v.Results},
 	}
 }

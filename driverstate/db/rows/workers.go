@@ -22,6 +22,20 @@ func (r Rows) WorkerCreate(ctx context.Context, w *driverstate.Worker) error {
 	return nil
 }
 
+// WorkerGet returns the worker of a resource.
+func (r Rows) WorkerGet(ctx context.Context, resourceType, resourceID string) (*driverstate.Worker, error) {
+	w := new(driverstate.Worker)
+	found, err := r.first(ctx, "SELECT "+workerTable.list()+" FROM workers WHERE resource_type = ? AND resource_id = ?",
+		[]any{resourceType, resourceID}, values(workerFields(w))...)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading worker of %s %s: %w", resourceType, resourceID, err)
+	case !found:
+		return nil, notFound("worker of "+resourceType, resourceID)
+	}
+	return w, nil
+}
+
 // WorkerGetAll returns the workers of a service, of all when it is 0.
 func (r Rows) WorkerGetAll(ctx context.Context, serviceID int64) ([]*driverstate.Worker, error) {
 	rest, args := "ORDER BY id", []any(nil)

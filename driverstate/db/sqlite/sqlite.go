@@ -33,7 +33,7 @@ var migrations embed.FS
 // schemaVersion is kept in the file's user_version once goose and River have
 // both migrated it, so that opening a current file costs one pragma. Raise it
 // with every migration and every new version of River.
-const schemaVersion = 6
+const schemaVersion = 9
 
 // maxConns lets a few readers go beside the one writer that SQLite has.
 const maxConns = 4

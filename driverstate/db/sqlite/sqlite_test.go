@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,16 @@ var undo = []struct {
 	version int // in user_version
 	steps   []string
 }{
+	{8, []string{
+		"DROP TABLE proofs", "ALTER TABLE verifications DROP COLUMN request", "ALTER TABLE verifications DROP COLUMN results",
+		"DELETE FROM goose_db_version WHERE version_id = 8", "PRAGMA user_version = 8",
+	}},
+	{7, []string{"DROP TABLE shipments", "DELETE FROM goose_db_version WHERE version_id = 7", "PRAGMA user_version = 7"}},
+	{6, []string{
+		"DROP INDEX backups_place", "DROP INDEX backups_project",
+		"DROP INDEX backups_created", "CREATE INDEX backups_created ON backups (deleted, created_at, id)",
+		"DELETE FROM goose_db_version WHERE version_id = 6", "PRAGMA user_version = 6",
+	}},
 	{5, []string{
 		"DROP TABLE volume_types", "DROP TABLE quota_classes", "DROP TABLE transfers", "ALTER TABLE snapshots DROP COLUMN progress",
 		"DELETE FROM goose_db_version WHERE version_id = 5", "PRAGMA user_version = 5",
@@ -166,5 +177,32 @@ func TestAFileOfAnEarlierVersionIsMigrated(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, snapshots)
 		require.NoError(t, now.Close())
+	}
+}
+
+// TestIndexesServeWhatIsAskedOften holds the plans of SQLite, which knows of no
+// table how many rows of it an index leaves.
+func TestIndexesServeWhatIsAskedOften(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	require.NoError(t, open(t, path).Close())
+	raw, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer raw.Close()
+	const newest = " ORDER BY created_at DESC, id DESC"
+	for query, index := range map[string]string{
+		"SELECT * FROM backups WHERE deleted = 0" + newest:                                                    "SCAN backups USING INDEX backups_created",
+		"SELECT * FROM backups WHERE deleted = 0 AND project_id = ?" + newest:                                 "SEARCH backups USING INDEX backups_project",
+		"SELECT * FROM backups WHERE deleted = 0 AND volume_id = ?" + newest:                                  "SEARCH backups USING INDEX backups_volume",
+		"SELECT * FROM backups WHERE deleted = 0 AND container = ? AND service_metadata = ?" + newest:         "SEARCH backups USING INDEX backups_place",
+		"SELECT COUNT(*) FROM backups WHERE deleted = 0 AND parent_id = ? AND status = ?":                     "SEARCH backups USING INDEX backups_parent",
+		"SELECT COUNT(*), SUM(size) FROM backups WHERE deleted = 0 AND project_id = ?":                        "SEARCH backups USING COVERING INDEX backups_project",
+		"SELECT * FROM workers WHERE resource_type = ? AND resource_id = ?":                                   "SEARCH workers USING INDEX",
+		"SELECT * FROM backups WHERE deleted = 0 AND created_at <= ? AND (created_at < ? OR id < ?)" + newest: "SEARCH backups USING INDEX backups_created",
+	} {
+		var id, parent, unused int
+		var plan string
+		args := make([]any, strings.Count(query, "?"))
+		require.NoError(t, raw.QueryRow("EXPLAIN QUERY PLAN "+query, args...).Scan(&id, &parent, &unused, &plan), query)
+		assert.Contains(t, plan, index, query)
 	}
 }

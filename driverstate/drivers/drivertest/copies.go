@@ -17,13 +17,13 @@ var allCodecs = []chunked.Compression{
 
 func sizes(t *testing.T, l *lab) {
 	d := l.open(t, Settings{})
-	for _, n := range []int{
-		0, 1, blockSize - 1, blockSize, blockSize + 1,
-		objectSize - 1, objectSize, objectSize + 1, 5*objectSize - 1, 5 * objectSize, 5*objectSize + 1,
-	} {
+	for _, n := range l.few([]int{
+		0, objectSize - 1, 5*objectSize + 1, 1, blockSize - 1, blockSize, blockSize + 1,
+		objectSize, objectSize + 1, 5*objectSize - 1, 5 * objectSize,
+	}, 3) {
 		image := mixed(n, uint64(n))
 		b := l.backup(t, d, nil, image)
-		assert.Len(t, l.chunks(t, b), (n+objectSize-1)/objectSize, "%d bytes", n)
+		l.requireChunks(t, b, (n+objectSize-1)/objectSize)
 		requireRestores(t, d, driverstate.Chain{b}, image)
 	}
 }
@@ -89,7 +89,7 @@ func emptyIncrement(t *testing.T, l *lab) {
 	image := mixed(3*objectSize+17, 9)
 	full := l.backup(t, d, nil, image)
 	same := l.backup(t, d, full, image)
-	assert.Empty(t, l.chunks(t, same))
+	l.requireChunks(t, same, 0)
 	last := changed(image, 5, []byte("changed after all"))
 	after := l.backup(t, d, same, last)
 	requireRestores(t, d, driverstate.Chain{full, same}, image)
@@ -97,8 +97,8 @@ func emptyIncrement(t *testing.T, l *lab) {
 }
 
 func zerosWin(t *testing.T, l *lab) {
-	for _, c := range allCodecs {
-		for _, workers := range []int{1, 4} {
+	for _, c := range l.codecs() {
+		for _, workers := range l.workers() {
 			d := l.open(t, Settings{Compression: c, Workers: workers})
 			image := text(7*objectSize+99, 1)
 			full := l.backup(t, d, nil, image)
@@ -128,7 +128,7 @@ func otherObjectSizes(t *testing.T, l *lab) {
 
 func shrunk(t *testing.T, l *lab) {
 	d := l.open(t, Settings{})
-	for _, n := range []int{5 * objectSize, 5*objectSize + 700, 4*objectSize + blockSize, 1, blockSize} {
+	for _, n := range l.few([]int{4*objectSize + blockSize, 5 * objectSize, 5*objectSize + 700, 1, blockSize}, 1) {
 		image := text(6*objectSize+10, 4)
 		full := l.backup(t, d, nil, image)
 		less := changed(image[:n], 0, []byte("!"))
@@ -180,7 +180,7 @@ func onlySurvivors(t *testing.T, l *lab) {
 	full := l.backup(t, d, nil, image)
 	image = changed(image, objectSize, text(2*objectSize, 2))
 	inc := l.backup(t, d, full, image)
-	done, err := d.Restore(t.Context(), driverstate.Chain{full, inc}, &target{}, nil)
+	done, err := d.Restore(t.Context(), driverstate.Chain{full, inc}, &target{}, driverstate.RestoreOptions{}, nil)
 	require.NoError(t, err)
 	assert.Equal(t, 4, done.ObjectsRead, "two of the full's four objects and the two of the increment")
 	assert.EqualValues(t, len(image), done.BytesWritten)
@@ -205,16 +205,20 @@ func wrongChain(t *testing.T, l *lab) {
 	one := l.backup(t, d, full, changed(image, 0, []byte("one")))
 	two := l.backup(t, d, one, changed(image, 0, []byte("two")))
 	other := l.backup(t, d, nil, image)
-	for name, chain := range map[string]driverstate.Chain{
+	chains := map[string]driverstate.Chain{
 		"empty":             {},
 		"without the full":  {one},
 		"a layer missing":   {full, two},
 		"the wrong full":    {other, one},
 		"in reverse":        {one, full},
 		"a layer too often": {full, one, one},
-	} {
+	}
+	if !l.chunked {
+		delete(chains, "without the full") // each is read alone
+	}
+	for name, chain := range chains {
 		target := &target{image: []byte("untouched")}
-		_, err := d.Restore(t.Context(), chain, target, nil)
+		_, err := d.Restore(t.Context(), chain, target, driverstate.RestoreOptions{}, nil)
 		require.Error(t, err, name)
 		assert.False(t, target.begun, "%s: the target was touched", name)
 	}
@@ -225,7 +229,7 @@ func smallTarget(t *testing.T, l *lab) {
 	image := mixed(2*objectSize+1, 1)
 	b := l.backup(t, d, nil, image)
 	small := &target{limit: 2 * objectSize}
-	_, err := d.Restore(t.Context(), driverstate.Chain{b}, small, nil)
+	_, err := d.Restore(t.Context(), driverstate.Chain{b}, small, driverstate.RestoreOptions{}, nil)
 	require.ErrorIs(t, err, driverstate.ErrTooSmall)
 	assert.Empty(t, small.ranges)
 }

@@ -83,7 +83,7 @@ func missingObject(t *testing.T, l *lab) {
 	assert.Equal(t, want, report.Problems[0])
 
 	dirty := &target{image: []byte("untouched")}
-	_, err := d.Restore(t.Context(), driverstate.Chain{full, inc}, dirty, nil)
+	_, err := d.Restore(t.Context(), driverstate.Chain{full, inc}, dirty, driverstate.RestoreOptions{}, nil)
 	require.ErrorIs(t, err, driverstate.ErrCorrupt)
 	assert.False(t, dirty.begun, "what a listing shows is found before the target is touched")
 }
@@ -136,7 +136,7 @@ func missingMetadata(t *testing.T, l *lab) {
 	b := l.backup(t, d, nil, image)
 	l.store.Remove(t, b.Container, b.ServiceMetadata+"_metadata")
 	untouched := &target{}
-	_, err := d.Restore(t.Context(), driverstate.Chain{b}, untouched, nil)
+	_, err := d.Restore(t.Context(), driverstate.Chain{b}, untouched, driverstate.RestoreOptions{}, nil)
 	require.ErrorIs(t, err, driverstate.ErrCorrupt)
 	assert.False(t, untouched.begun)
 	assert.Equal(t, driverstate.ConditionPartial, verify(t, d, driverstate.Chain{b}).Condition)
@@ -149,7 +149,7 @@ func foreignMetadata(t *testing.T, l *lab) {
 	l.store.Write(t, one.Container, one.ServiceMetadata+"_metadata",
 		l.store.Read(t, two.Container, two.ServiceMetadata+"_metadata"))
 	untouched := &target{}
-	_, err := d.Restore(t.Context(), driverstate.Chain{one}, untouched, nil)
+	_, err := d.Restore(t.Context(), driverstate.Chain{one}, untouched, driverstate.RestoreOptions{}, nil)
 	require.ErrorIs(t, err, driverstate.ErrCorrupt)
 	assert.False(t, untouched.begun)
 }

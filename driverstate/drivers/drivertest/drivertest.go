@@ -1,6 +1,6 @@
-// Package drivertest is the contract of a chunked backup driver as tests: one
-// case per sentence of driverstate.Driver's comments. Every driver runs it on
-// its real server. Only tests import it.
+// Package drivertest is the contract of a backup driver as tests: one case per
+// sentence of driverstate.Driver's comments. Every driver runs it on its real
+// server. Only tests import it.
 package drivertest
 
 import (
@@ -44,48 +44,71 @@ type Harness struct {
 
 // Run runs every case on a store of its own.
 func Run(t *testing.T, h Harness) {
-	cases := []struct {
-		name string
-		run  func(*testing.T, *lab)
-	}{
-		{"a backup of any size restores to equal bytes", sizes},
-		{"every codec restores to equal bytes", codecs},
-		{"codecs may be mixed in one chain", mixedCodecs},
-		{"what cannot be compressed is stored plain", incompressible},
-		{"an increment holds what changed and no more", incrementExtents},
-		{"an increment may hold nothing", emptyIncrement},
-		{"zeros of an increment win over older data on every target", zerosWin},
-		{"a chain of layers with other object sizes restores", otherObjectSizes},
-		{"a volume that shrank restores to its own length", shrunk},
-		{"an increment with another block size is refused", otherBlockSize},
-		{"an increment of a volume that grew is refused", grown},
-		{"a parent without a hash list is refused", noParentHashes},
-		{"a restore reads only objects that own surviving bytes", onlySurvivors},
-		{"a flipped byte is damage, and no wrong byte is written", flippedByte},
-		{"a truncated object is damage", truncatedObject},
-		{"an object with a tail is damage", tailedObject},
-		{"a missing object is damage", missingObject},
-		{"swapped objects are damage", swappedObjects},
-		{"every problem is reported", everyProblem},
-		{"a missing metadata document is no backup", missingMetadata},
-		{"a foreign metadata document is refused", foreignMetadata},
-		{"a missing hash list leaves md5 as the proof", missingHashes},
-		{"an md5 of the stored bytes is accepted", storedMD5},
-		{"damage without a hash list is found before a byte is written", damageWithoutHashes},
-		{"a stray object does not stop a restore", strayObject},
-		{"a chain that does not fit together is refused", wrongChain},
-		{"a target that is too small is refused untouched", smallTarget},
-		{"progress only grows and ends complete", progress},
-		{"a backup that is cancelled is no backup", cancelledBackup},
-		{"a restore that is cancelled ends", cancelledRestore},
-		{"a target that fails ends the restore with its error", failingTarget},
-		{"a backup is deleted whole and its neighbour stays", deleteOne},
-		{"delete refuses a prefix that is empty or not its own", deleteForged},
-		{"a store that is opened read-only refuses every write", readOnly},
-	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) { c.run(t, &lab{store: h.New(t)}) })
+		t.Run(c.name, func(t *testing.T) { c.run(t, &lab{store: h.New(t), chunked: true}) })
 	}
+}
+
+// RunImages runs the cases that hold for a driver that keeps a backup as one
+// image, not in chunks, and names the others with the reason.
+func RunImages(t *testing.T, h Harness) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if c.chunksOnly != "" {
+				t.Skip("does not apply to images: " + c.chunksOnly)
+			}
+			c.run(t, &lab{store: h.New(t)})
+		})
+	}
+}
+
+// Why a case is of the chunked format alone.
+const (
+	noCodecs  = "they are not compressed"
+	noObjects = "they have no objects that could be lost or changed one by one; what the cluster cannot read it does not give"
+	noHashes  = "they have no hashes; a difference is made to the parent's own bytes"
+	noParents = "a backup is read alone, whatever its parent is"
+)
+
+var cases = []struct {
+	name       string
+	run        func(*testing.T, *lab)
+	chunksOnly string
+}{
+	{"a backup of any size restores to equal bytes", sizes, ""},
+	{"every codec restores to equal bytes", codecs, noCodecs},
+	{"codecs may be mixed in one chain", mixedCodecs, noCodecs},
+	{"what cannot be compressed is stored plain", incompressible, noCodecs},
+	{"an increment holds what changed and no more", incrementExtents, noObjects},
+	{"an increment may hold nothing", emptyIncrement, ""},
+	{"zeros of an increment win over older data on every target", zerosWin, ""},
+	{"a chain of layers with other object sizes restores", otherObjectSizes, noObjects},
+	{"a volume that shrank restores to its own length", shrunk, ""},
+	{"an increment with another block size is refused", otherBlockSize, noHashes},
+	{"an increment of a volume that grew is refused", grown, "an increment resizes the image"},
+	{"a parent without a hash list is refused", noParentHashes, noHashes},
+	{"a restore reads only objects that own surviving bytes", onlySurvivors, noParents},
+	{"a flipped byte is damage, and no wrong byte is written", flippedByte, noObjects},
+	{"a truncated object is damage", truncatedObject, noObjects},
+	{"an object with a tail is damage", tailedObject, noObjects},
+	{"a missing object is damage", missingObject, noObjects},
+	{"swapped objects are damage", swappedObjects, noObjects},
+	{"every problem is reported", everyProblem, noObjects},
+	{"a missing metadata document is no backup", missingMetadata, "the snapshot is the backup; its metadata object is of the volume"},
+	{"a foreign metadata document is refused", foreignMetadata, "the snapshot is the backup; its metadata object is of the volume"},
+	{"a missing hash list leaves md5 as the proof", missingHashes, noHashes},
+	{"an md5 of the stored bytes is accepted", storedMD5, noHashes},
+	{"damage without a hash list is found before a byte is written", damageWithoutHashes, noHashes},
+	{"a stray object does not stop a restore", strayObject, noObjects},
+	{"a chain that does not fit together is refused", wrongChain, ""},
+	{"a target that is too small is refused untouched", smallTarget, ""},
+	{"progress only grows and ends complete", progress, ""},
+	{"a backup that is cancelled is no backup", cancelledBackup, ""},
+	{"a restore that is cancelled ends", cancelledRestore, ""},
+	{"a target that fails ends the restore with its error", failingTarget, ""},
+	{"a backup is deleted whole and its neighbour stays", deleteOne, ""},
+	{"delete refuses a prefix that is empty or not its own", deleteForged, ""},
+	{"a store that is opened read-only refuses every write", readOnly, ""},
 }
 
 const (
@@ -96,8 +119,9 @@ const (
 
 // lab is a store with the backups that a case makes on it.
 type lab struct {
-	store Store
-	made  int
+	store   Store
+	chunked bool
+	made    int
 }
 
 func (l *lab) open(t *testing.T, s Settings) driverstate.Driver {
@@ -132,7 +156,7 @@ func (l *lab) row(t *testing.T, d driverstate.Driver, parent *driverstate.Backup
 		b.ParentID = parent.ID
 	}
 	var err error
-	b.Container, b.ServiceMetadata, err = d.Place(b, created)
+	b.Container, b.ServiceMetadata, err = d.Place(b, parent, created)
 	require.NoError(t, err)
 	return b
 }
@@ -143,7 +167,10 @@ func (l *lab) backup(t *testing.T, d driverstate.Driver, parent *driverstate.Bac
 	b := l.row(t, d, parent)
 	stored, err := d.Backup(t.Context(), b, parent, &source{image: image}, nil)
 	require.NoError(t, err)
-	assert.Equal(t, len(l.chunks(t, b)), stored.ObjectCount)
+	l.requireChunks(t, b, stored.ObjectCount)
+	if !l.chunked {
+		assert.Zero(t, stored.ObjectCount)
+	}
 	b.ObjectCount, b.Status = stored.ObjectCount, driverstate.StatusAvailable
 	return b
 }
@@ -160,13 +187,54 @@ func (l *lab) chunks(t *testing.T, b *driverstate.Backup) []string {
 	return names
 }
 
+// requireChunks checks how many chunks b has; images have none.
+func (l *lab) requireChunks(t *testing.T, b *driverstate.Backup, n int) {
+	t.Helper()
+	if l.chunked {
+		assert.Len(t, l.chunks(t, b), n)
+	}
+}
+
+// requireNothing checks that no name on the store is of b.
+func (l *lab) requireNothing(t *testing.T, b *driverstate.Backup) {
+	t.Helper()
+	for _, name := range l.store.Names(t, b.Container) {
+		assert.NotContains(t, name, b.ID)
+	}
+}
+
+// few are the first n of sizes for images, where each backup and restore runs
+// a handful of programs and the edges of chunks are no edges.
+func (l *lab) few(sizes []int, n int) []int {
+	if l.chunked {
+		return sizes
+	}
+	return sizes[:n]
+}
+
+// codecs are those that make a difference.
+func (l *lab) codecs() []chunked.Compression {
+	if l.chunked {
+		return allCodecs
+	}
+	return allCodecs[:1]
+}
+
+// workers are how many a driver shall have, one after the other.
+func (l *lab) workers() []int {
+	if l.chunked {
+		return []int{1, 4}
+	}
+	return []int{4}
+}
+
 // requireRestores restores the chain to every kind of target and verifies it.
 func requireRestores(t *testing.T, d driverstate.Driver, c driverstate.Chain, image []byte) driverstate.Restored {
 	t.Helper()
 	var done driverstate.Restored
 	for name, target := range targets(len(image)) {
 		var err error
-		done, err = d.Restore(t.Context(), c, target, nil)
+		done, err = d.Restore(t.Context(), c, target, driverstate.RestoreOptions{}, nil)
 		require.NoError(t, err, "%s target", name)
 		require.Equal(t, int64(len(image)), done.Length, "%s target", name)
 		requireSame(t, image, target.image, name+" target")
@@ -177,6 +245,7 @@ func requireRestores(t *testing.T, d driverstate.Driver, c driverstate.Chain, im
 	assert.Empty(t, report.Problems)
 	assert.Equal(t, int64(len(image)), report.BytesRead)
 	assert.Equal(t, done.Method, report.Method)
+	requireImage(t, d, c, image)
 	return done
 }
 
@@ -192,7 +261,7 @@ func verify(t *testing.T, d driverstate.Driver, c driverstate.Chain) driverstate
 func requireDamaged(t *testing.T, d driverstate.Driver, c driverstate.Chain, image []byte, object string) driverstate.Report {
 	t.Helper()
 	for name, target := range targets(len(image)) {
-		_, err := d.Restore(t.Context(), c, target, nil)
+		_, err := d.Restore(t.Context(), c, target, driverstate.RestoreOptions{}, nil)
 		require.ErrorIs(t, err, driverstate.ErrCorrupt, "%s target", name)
 		assert.ErrorContains(t, err, c.Tip().ID, "%s target", name)
 		for _, r := range target.ranges {
@@ -207,6 +276,7 @@ func requireDamaged(t *testing.T, d driverstate.Driver, c driverstate.Chain, ima
 		objects = append(objects, p.Object)
 	}
 	assert.Contains(t, objects, object)
+	requireDamagedImage(t, d, c, image, report.Problems)
 	return report
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -51,32 +52,50 @@ func (e *events) require(t *testing.T, op string, b *driverstate.Backup, n, obje
 func progress(t *testing.T, l *lab) {
 	d := l.open(t, Settings{})
 	image := mixed(9*objectSize+1, 1)
+	objects := 0
+	if l.chunked {
+		objects = 10
+	}
 	b := l.row(t, d, nil)
 	var backup, restore, verify events
 	_, err := d.Backup(t.Context(), b, nil, &source{image: image}, &backup)
 	require.NoError(t, err)
-	backup.require(t, "backup", b, len(image), 10)
+	backup.require(t, "backup", b, len(image), objects)
 	var increment events
 	inc := l.row(t, d, b)
 	_, err = d.Backup(t.Context(), inc, b, &source{image: changed(image, objectSize, text(20, 1))}, &increment)
 	require.NoError(t, err)
-	increment.require(t, "backup", inc, len(image), 10)
-	_, err = d.Restore(t.Context(), driverstate.Chain{b}, &target{}, &restore)
+	increment.require(t, "backup", inc, len(image), objects)
+	_, err = d.Restore(t.Context(), driverstate.Chain{b}, &target{}, driverstate.RestoreOptions{}, &restore)
 	require.NoError(t, err)
-	restore.require(t, "restore", b, len(image), 10)
+	restore.require(t, "restore", b, len(image), objects)
 	_, err = d.(driverstate.Verifier).Verify(t.Context(), driverstate.Chain{b}, driverstate.DepthData, &verify)
 	require.NoError(t, err)
-	verify.require(t, "verify", b, len(image), 10)
+	verify.require(t, "verify", b, len(image), objects)
+}
+
+// goroutines counts those that run, but for the two that net/http keeps for
+// each connection that waits for its next request.
+func goroutines() int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	n := 0
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if !strings.Contains(stack, "net/http.(*persistConn)") {
+			n++
+		}
+	}
+	return n
 }
 
 // requireNoGoroutines waits until as many goroutines run as before.
 func requireNoGoroutines(t *testing.T, before int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return goroutines() <= before+1 }, 5*time.Second, 5*time.Millisecond)
 }
 
 func cancelledBackup(t *testing.T, l *lab) {
-	before := runtime.NumGoroutine()
+	before := goroutines()
 	d := l.open(t, Settings{Workers: 2})
 	image := mixed(20*objectSize, 1)
 	full := l.backup(t, d, nil, image)
@@ -88,23 +107,31 @@ func cancelledBackup(t *testing.T, l *lab) {
 			require.ErrorIs(t, err, context.Canceled)
 			requireNoGoroutines(t, before)
 			assert.NotContains(t, l.store.Names(t, b.Container), b.ServiceMetadata+"_metadata")
+			found, err := d.(driverstate.Scanner).Inspect(t.Context(), b)
+			if !errors.Is(err, driverstate.ErrNotFound) {
+				require.NoError(t, err)
+				assert.Equal(t, driverstate.ConditionPartial, found.Condition)
+			}
 			require.NoError(t, d.Delete(t.Context(), b))
-			assert.Empty(t, l.chunks(t, b))
+			l.requireNothing(t, b)
 		}
 	}
 }
 
+// manyWrites is an image that no driver writes with one or two writes.
+const manyWrites = 100 * objectSize
+
 func cancelledRestore(t *testing.T, l *lab) {
-	before := runtime.NumGoroutine()
+	before := goroutines()
 	d := l.open(t, Settings{Workers: 4})
-	image := text(20*objectSize, 1)
+	image := text(manyWrites, 1)
 	full := l.backup(t, d, nil, image)
 	inc := l.backup(t, d, full, changed(image, 3*objectSize, text(4*objectSize, 2)))
 	for _, n := range []int64{1, 3} {
 		for name, dst := range targets(len(image)) {
 			ctx, wrote := cancelAfter(t, n)
 			dst.write = func() error { wrote(); return nil }
-			_, err := d.Restore(ctx, driverstate.Chain{full, inc}, dst, nil)
+			_, err := d.Restore(ctx, driverstate.Chain{full, inc}, dst, driverstate.RestoreOptions{}, nil)
 			require.ErrorIs(t, err, context.Canceled, "%s target", name)
 			assert.False(t, dst.synced)
 			requireNoGoroutines(t, before)
@@ -113,7 +140,7 @@ func cancelledRestore(t *testing.T, l *lab) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	untouched := &target{}
-	_, err := d.Restore(ctx, driverstate.Chain{full}, untouched, nil)
+	_, err := d.Restore(ctx, driverstate.Chain{full}, untouched, driverstate.RestoreOptions{}, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.False(t, untouched.begun)
 	_, err = d.(driverstate.Verifier).Verify(ctx, driverstate.Chain{full}, driverstate.DepthData, nil)
@@ -121,9 +148,9 @@ func cancelledRestore(t *testing.T, l *lab) {
 }
 
 func failingTarget(t *testing.T, l *lab) {
-	before := runtime.NumGoroutine()
+	before := goroutines()
 	d := l.open(t, Settings{Workers: 4})
-	image := text(20*objectSize, 1)
+	image := text(manyWrites, 1)
 	b := l.backup(t, d, nil, image)
 	broken := errors.New("no space left on device")
 	for name, dst := range targets(len(image)) {
@@ -135,7 +162,7 @@ func failingTarget(t *testing.T, l *lab) {
 			failNow()
 			return err
 		}
-		_, got := d.Restore(t.Context(), driverstate.Chain{b}, dst, nil)
+		_, got := d.Restore(t.Context(), driverstate.Chain{b}, dst, driverstate.RestoreOptions{}, nil)
 		require.ErrorIs(t, got, broken, "%s target", name)
 		assert.NotErrorIs(t, got, driverstate.ErrCorrupt, "%s target", name)
 		requireNoGoroutines(t, before)
@@ -146,15 +173,16 @@ func deleteOne(t *testing.T, l *lab) {
 	d := l.open(t, Settings{})
 	image := mixed(3*objectSize, 1)
 	gone, stays := l.backup(t, d, nil, image), l.backup(t, d, nil, image)
-	// A neighbour whose prefix begins with that of the backup.
 	neighbour := gone.ServiceMetadata + "0-00001"
-	l.store.Write(t, gone.Container, neighbour, []byte("another's"))
-	l.store.Write(t, gone.Container, gone.ServiceMetadata+"-00077", []byte("late"))
-	require.NoError(t, d.Delete(t.Context(), gone))
-	for _, name := range l.store.Names(t, gone.Container) {
-		assert.True(t, name == neighbour || strings.HasPrefix(name, stays.ServiceMetadata), name)
+	if l.chunked {
+		// A neighbour whose prefix begins with that of the backup.
+		l.store.Write(t, gone.Container, neighbour, []byte("another's"))
+		l.store.Write(t, gone.Container, gone.ServiceMetadata+"-00077", []byte("late"))
 	}
-	assert.Contains(t, l.store.Names(t, gone.Container), neighbour)
+	before := l.store.Names(t, gone.Container)
+	require.NoError(t, d.Delete(t.Context(), gone))
+	kept := slices.DeleteFunc(before, func(name string) bool { return name != neighbour && strings.Contains(name, gone.ID) })
+	assert.Equal(t, kept, l.store.Names(t, gone.Container), "nothing else is gone")
 	require.NoError(t, d.Delete(t.Context(), gone), "a second time")
 	requireRestores(t, d, driverstate.Chain{stays}, image)
 }
@@ -163,13 +191,17 @@ func deleteForged(t *testing.T, l *lab) {
 	d := l.open(t, Settings{})
 	image := mixed(objectSize, 1)
 	b, other := l.backup(t, d, nil, image), l.backup(t, d, nil, image)
-	for name, change := range map[string]func(*driverstate.Backup){
+	forgeries := map[string]func(*driverstate.Backup){
 		"empty prefix":     func(b *driverstate.Backup) { b.ServiceMetadata = "" },
 		"short prefix":     func(b *driverstate.Backup) { b.ServiceMetadata = "volume_" },
 		"another's prefix": func(b *driverstate.Backup) { b.Container, b.ServiceMetadata = other.Container, other.ServiceMetadata },
 		"empty container":  func(b *driverstate.Backup) { b.Container = "" },
 		"parent directory": func(b *driverstate.Backup) { b.Container = "../" + b.Container },
-	} {
+	}
+	if !l.chunked {
+		delete(forgeries, "empty prefix") // what Cinder stores for images of two kinds
+	}
+	for name, change := range forgeries {
 		forged := *b
 		change(&forged)
 		require.ErrorIs(t, d.Delete(t.Context(), &forged), driverstate.ErrInvalidInput, name)
@@ -188,6 +220,6 @@ func readOnly(t *testing.T, l *lab) {
 	require.ErrorIs(t, err, driverstate.ErrReadOnly)
 	require.ErrorIs(t, err, objectstore.ErrReadOnly)
 	require.ErrorIs(t, d.Delete(t.Context(), b), driverstate.ErrReadOnly)
-	assert.Empty(t, l.chunks(t, fresh))
+	l.requireNothing(t, fresh)
 	requireRestores(t, d, driverstate.Chain{b}, image)
 }

@@ -72,6 +72,13 @@ func (t *target) Begin(length int64) error {
 func (t *target) Sequential() bool { return t.sequential }
 func (t *target) Blank() bool      { return t.blank }
 
+func (t *target) Depth() int {
+	if t.sequential {
+		return 1
+	}
+	return 3
+}
+
 func (t *target) Sync() error {
 	t.synced = true
 	if t.sequential && t.next != int64(len(t.image)) {

@@ -30,7 +30,14 @@ func (s *Store) openRoot() (*dir, error) {
 	if err != nil {
 		return nil, rootError(s.root, err)
 	}
-	return &dir{os.NewFile(uintptr(fd), s.root)}, nil
+	root := &dir{os.NewFile(uintptr(fd), s.root)}
+	if s.guard != nil {
+		if err := s.guard(root.File); err != nil {
+			root.Close()
+			return nil, err
+		}
+	}
+	return root, nil
 }
 
 func retry(open func() (int, error)) (int, error) {
@@ -57,6 +64,12 @@ func (d *dir) openDir(name string) (*dir, error) {
 
 // descend opens the directory at parts below d and closes d.
 func (d *dir) descend(parts []string) (*dir, error) {
+	if len(parts) > 1 {
+		if below, err := d.openBelow(parts); err == nil {
+			d.Close()
+			return below, nil
+		}
+	}
 	for _, part := range parts {
 		next, err := d.openDir(part)
 		d.Close()
@@ -95,8 +108,12 @@ func (d *dir) openFile(name string) (*os.File, error) {
 // stat tells of the regular file name of d; ok is false if it is gone or is no
 // regular file.
 func (d *dir) stat(name string) (info fileInfo, ok bool, err error) {
+	return statAt(int(d.Fd()), name)
+}
+
+func statAt(at int, name string) (info fileInfo, ok bool, err error) {
 	var st unix.Stat_t
-	err = unix.Fstatat(int(d.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	err = unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if errors.Is(err, unix.ENOENT) {
 		return info, false, nil
 	}
@@ -109,9 +126,11 @@ func (d *dir) stat(name string) (info fileInfo, ok bool, err error) {
 
 // isLinkToDir reports whether the symbolic link name of d leads to a
 // directory, and so may hide backups.
-func isLinkToDir(d *dir, name string) bool {
+func isLinkToDir(d *dir, name string) bool { return linksToDir(int(d.Fd()), name) }
+
+func linksToDir(at int, name string) bool {
 	var st unix.Stat_t
-	return unix.Fstatat(int(d.Fd()), name, &st, 0) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+	return unix.Fstatat(at, name, &st, 0) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 type entryKind int

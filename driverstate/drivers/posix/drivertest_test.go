@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/chunked"
 	"github.com/cinder-go/cinder-go/driverstate/drivers/drivertest"
 	"github.com/cinder-go/cinder-go/driverstate/drivers/posix"
 )
@@ -22,7 +23,7 @@ func (d *directory) Open(t *testing.T, s drivertest.Settings) driverstate.Driver
 	t.Helper()
 	c := posix.Config{
 		Path: d.root, Compression: s.Compression, ObjectSize: s.ObjectSize, BlockSize: s.BlockSize,
-		ReadOnly: s.ReadOnly, Workers: s.Workers,
+		Runtime: chunked.Runtime{ReadOnly: s.ReadOnly, Workers: s.Workers},
 	}
 	if d.service == "" {
 		driver, err := posix.New(t.Context(), c)
@@ -80,4 +81,22 @@ func TestACopyOfAnObjectStoreKeepsTheContract(t *testing.T) {
 	drivertest.Run(t, drivertest.Harness{New: func(t *testing.T) drivertest.Store {
 		return &directory{root: t.TempDir(), service: "cinder.backup.drivers.swift.SwiftBackupDriver"}
 	}})
+}
+
+func TestMoreObjectsThanFiveDigitsCountAreRestoredAndDeletedWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("100,010 objects; the long run has them")
+	}
+	drivertest.Listing(t, drivertest.Harness{New: func(t *testing.T) drivertest.Store {
+		return &directory{root: t.TempDir()}
+	}}, 100_010)
+}
+
+func TestACopyOfALargeContainerIsRestoredAndDeletedWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("10,010 objects; the long run has them")
+	}
+	drivertest.Listing(t, drivertest.Harness{New: func(t *testing.T) drivertest.Store {
+		return &directory{root: t.TempDir(), service: "cinder.backup.drivers.swift.SwiftBackupDriver"}
+	}}, 10_010)
 }

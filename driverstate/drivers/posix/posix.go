@@ -6,10 +6,10 @@ package posix
 
 import (
 	"context"
+	"os"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/chunked"
-	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
 // Service is the class path that Cinder records for the posix driver.
@@ -21,7 +21,19 @@ func New(_ context.Context, c Config) (driverstate.Driver, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return chunked.New(c.wrap(NewStore(c.Path)), chunked.FileLayout{Default: c.Container}, c.format(Service))
+	return chunked.New(c.Wrapped(NewStore(c.Path)), chunked.FileLayout{Default: c.Container}, c.format(Service))
+}
+
+// NewGuarded returns the posix driver under the name of service, for a store on
+// a share. guard is asked about the root each time it is opened, and its error
+// ends the call: it tells whether the share is there.
+func NewGuarded(service string, c Config, guard func(root *os.File) error) (*chunked.Driver, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	store := NewStore(c.Path)
+	store.guard = guard
+	return chunked.New(c.Wrapped(store), chunked.FileLayout{Default: c.Container}, c.format(service))
 }
 
 // NewObjects returns the driver of an object store whose account lies copied
@@ -37,15 +49,5 @@ func NewObjects(_ context.Context, service string, c Config) (driverstate.Driver
 			return nil, err
 		}
 	}
-	return chunked.New(c.wrap(NewObjectsStore(c.Path)), layout, c.format(service))
-}
-
-func (c Config) wrap(s objectstore.Store) objectstore.Store {
-	if c.Wrap != nil {
-		s = c.Wrap(s)
-	}
-	if c.ReadOnly {
-		return objectstore.ReadOnly(s)
-	}
-	return s
+	return chunked.New(c.Wrapped(NewObjectsStore(c.Path)), layout, c.format(service))
 }

@@ -23,6 +23,7 @@ type Store struct {
 	// objects: a container is a directory of the root and names hold slashes.
 	// Otherwise a container is a directory at any depth and names hold none.
 	objects bool
+	guard   func(root *os.File) error // nil for none
 }
 
 // NewStore is the store whose containers are directories below root, as the
@@ -331,8 +332,7 @@ func (s *Store) Get(ctx context.Context, container, name string, off, n int64) (
 			return nil, objectError(container, name, err)
 		}
 	}
-	r := &reader{ctx: ctx, f: f, left: n}
-	return r, nil
+	return &reader{ctx: ctx, f: f, left: n}, nil
 }
 
 // reader reads a file until its context ends. left < 0 means to its end.
@@ -340,6 +340,18 @@ type reader struct {
 	ctx  context.Context
 	f    *os.File
 	left int64
+}
+
+// unreadable tells an error of reading fd that is the medium's: it concerns
+// this object, and more of it may be had elsewhere. A file system of another
+// machine has the same error for a server that does not answer (mount(8) soft).
+func unreadable(fd int, err error) error {
+	for _, errno := range []error{unix.EIO, unix.EBADMSG} {
+		if errors.Is(err, errno) && !network(fd) {
+			return fmt.Errorf("%w: %w", errno, objectstore.ErrDamaged)
+		}
+	}
+	return err
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -355,6 +367,9 @@ func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.f.Read(p)
 	if r.left > 0 {
 		r.left -= int64(n)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = unreadable(int(r.f.Fd()), err)
 	}
 	return n, err
 }

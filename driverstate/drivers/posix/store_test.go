@@ -1,7 +1,9 @@
 package posix
 
 import (
+	"bytes"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -303,4 +305,34 @@ func TestReadingNeedsNoRightToWrite(t *testing.T) {
 	content, err := io.ReadAll(r)
 	require.NoError(t, err)
 	assert.Equal(t, "1", string(content))
+}
+
+// Large objects are written past the page cache, where the file system has such
+// writes: every byte of them, at any length.
+func TestALargeObjectIsWrittenWhole(t *testing.T) {
+	// Not in memory: there all writes go through the page cache.
+	dir, err := os.MkdirTemp(".", "large-")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := NewStore(dir)
+	require.NoError(t, s.PutContainer(t.Context(), "box"))
+	content := make([]byte, 6<<20+12345)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(content)
+	clear(content[1<<20 : 3<<20]) // a whole piece of zeros, and more
+	clear(content[5<<20-1000 : 5<<20+1000])
+	for _, n := range []int{4 << 20, 4<<20 + 1, 5 << 20, 6<<20 + 4096, len(content)} {
+		require.NoError(t, s.Put(t.Context(), "box", "large", bytes.NewReader(content[:n]), int64(n)))
+		r, err := s.Get(t.Context(), "box", "large", 0, -1)
+		require.NoError(t, err)
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		require.True(t, bytes.Equal(content[:n], got), "%d bytes", n)
+	}
+
+	err = s.Put(t.Context(), "box", "short", bytes.NewReader(content[:5<<20]), 6<<20)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	names, err := os.ReadDir(filepath.Join(dir, "box"))
+	require.NoError(t, err)
+	require.Len(t, names, 1, "%v", names)
 }

@@ -31,6 +31,7 @@ type census struct {
 	snapshots map[string]*driverstate.Snapshot
 	workers   []*driverstate.Worker
 	jobs      []string // that are not finished
+	shipments int      // that run
 	found     map[string]driverstate.Found
 }
 
@@ -90,6 +91,7 @@ func (r *records) census(t *testing.T, p place) *census {
 	c.workers, err = r.rows.WorkerGetAll(ctx, 0)
 	require.NoError(t, err)
 	c.jobs = r.jobs(t, `state NOT IN ('completed', 'cancelled', 'discarded')`)
+	require.NoError(t, r.raw.QueryRowContext(ctx, `SELECT COUNT(*) FROM shipments WHERE status = 'running'`).Scan(&c.shipments))
 	return c
 }
 
@@ -133,6 +135,9 @@ func (c *census) restless() string {
 	}
 	if len(c.workers) > 0 {
 		return fmt.Sprintf("a workers entry is left: %+v", *c.workers[0])
+	}
+	if c.shipments > 0 {
+		return "a shipment runs, and nobody works on it"
 	}
 	return ""
 }
@@ -287,7 +292,7 @@ func (c *census) rowAgainstStore(driver driverstate.Driver, b *driverstate.Backu
 	}
 	slices.Reverse(chain)
 	var image memory
-	if _, err := driver.Restore(context.Background(), chain, &image, driverstate.Discard); err != nil {
+	if _, err := driver.Restore(context.Background(), chain, &image, driverstate.RestoreOptions{}, driverstate.Discard); err != nil {
 		return err.Error()
 	}
 	if want, known := w.content[name(b)]; known && !slices.Equal(image.content, want) {
@@ -363,4 +368,5 @@ func (m *memory) WriteAt(p []byte, off int64) (int, error) {
 func (m *memory) ZeroRange(off, n int64) error { clear(m.content[off : off+n]); return nil }
 func (m *memory) Sequential() bool             { return false }
 func (m *memory) Blank() bool                  { return true }
+func (m *memory) Depth() int                   { return 2 }
 func (m *memory) Sync() error                  { return nil }

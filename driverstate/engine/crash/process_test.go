@@ -141,9 +141,10 @@ func launch(t *testing.T, p place, host string, more ...string) (s *process, up 
 	require.NoError(t, err)
 	t.Cleanup(func() { log.Close() })
 	s = &process{dead: make(chan struct{}), up: make(chan string, 1), log: log, from: from}
-	args := append([]string{"serve", "--debug", "--listen", "127.0.0.1:0", "--store", p.storeURL(), "--host", host,
+	args := append(append([]string{"serve", "--debug", "--listen", "127.0.0.1:0", "--host", host}, p.stores()...),
 		"--state-dir", filepath.Join(p.dir, "state-"+host), "--volume-dir", p.volumes(), "--target-dir", p.targets(),
-		"--notify", "file://" + p.published(host)}, more...)
+		"--notify", "file://"+p.published(host))
+	args = append(args, more...)
 	s.cmd = exec.Command(os.Args[0], args...) // outlives t.Context, which ends before Cleanup
 	s.cmd.Env = []string{asProgram + "=1", "HOME=" + p.dir, "TMPDIR=" + p.dir}
 	if _, err := os.Stat(p.control()); err == nil {

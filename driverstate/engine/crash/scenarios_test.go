@@ -90,6 +90,13 @@ func operations() []scenario {
 			w.must("POST", "verifications", object{"verification": object{"backup_id": w.ids["full"], "depth": "data"}})
 			w.settle()
 		}},
+		{"ship", aChain, func(w *world) { w.ship("incremental", object{"chain": true}); w.settle() }},
+		{"ship-flattened", aChain, func(w *world) { w.ship("incremental", object{"flatten": true}); w.settle() }},
+		{"ship-and-cancel", aLargeBackup, func(w *world) {
+			id := w.ship("full", object{"bytes_per_sec": 1 << 20})
+			w.must("DELETE", "shipments/"+id, nil)
+			w.settle()
+		}},
 		{"update", aFullBackup, func(w *world) {
 			w.must("PUT", "backups/"+w.ids["full"], object{"backup": object{"description": "told"}})
 			id := w.ids["full"]
@@ -148,7 +155,8 @@ func operations() []scenario {
 		{"start-after-half-a-force-delete", half(killAt{"tx.done:DeleteBackup", 1}, "force-delete"), (*world).restart},
 		{"start-after-half-a-reset", half(killAt{"tx.done:ResetBackupStatus", 1}, "reset"), (*world).restart},
 		{"start-after-half-an-import", half(killAt{"tx.done:ImportRecord", 1}, "export-and-import"), (*world).restart},
-		{"start-after-half-a-verification", half(killAt{"tx.done:CreateVerification", 1}, "verify"), (*world).restart},
+		{"start-after-half-a-verification", half(killAt{"tx.done:beginErrand", 1}, "verify"), (*world).restart},
+		{"start-after-half-a-shipment", half(killAt{"tx.done:beginErrand", 1}, "ship"), (*world).restart},
 		{"start-after-half-a-volume", half(killAt{"tx.done:makeVolume", 1}, "volume-create-and-delete"), (*world).restart},
 		{"start-after-half-a-volume-delete", half(killAt{"tx.done:acceptVolumeDelete", 1}, "volume-create-and-delete"), (*world).restart},
 	}

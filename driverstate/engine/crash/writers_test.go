@@ -19,7 +19,6 @@ var unreached = map[string]string{
 	"UpdateSnapshotStatus": "one statement, of somebody else's work",
 	"State":                "it reads, for metrics",
 	"start":                "the row of a cluster, one statement that can be made again",
-	"follow":               "the progress of a verification, written once a second",
 	"volumeIdle":           "it waits for other members of a cluster, and writes nothing",
 	"askCleanup":           "one member of a cluster asks another",
 	"cleanBackups":         "one member of a cluster cleans up another",

@@ -181,6 +181,22 @@ func (d database) VerificationUpdate(ctx context.Context, v *driverstate.Verific
 	return alone(func() error { return d.DB.VerificationUpdate(ctx, v) })
 }
 
+func (d database) ProofPut(ctx context.Context, p *driverstate.Proof) error {
+	return alone(func() error { return d.DB.ProofPut(ctx, p) })
+}
+
+func (d database) ProofsExpire(ctx context.Context, before time.Time) error {
+	return alone(func() error { return d.DB.ProofsExpire(ctx, before) })
+}
+
+func (d database) ShipmentCreate(ctx context.Context, s *driverstate.Shipment) error {
+	return alone(func() error { return d.DB.ShipmentCreate(ctx, s) })
+}
+
+func (d database) ShipmentUpdate(ctx context.Context, s *driverstate.Shipment) error {
+	return alone(func() error { return d.DB.ShipmentUpdate(ctx, s) })
+}
+
 // caller names the function outside of this package that runs the transaction,
 // without its receiver and without the closures in it.
 func caller() string {

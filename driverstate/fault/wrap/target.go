@@ -1,6 +1,9 @@
 package wrap
 
 import (
+	"io"
+
+	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/fault"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
 )
@@ -13,11 +16,20 @@ func Targets(open func(string, manager.TargetOptions) (manager.Target, error)) f
 			return nil, err
 		}
 		fault.Point("target.open")
+		if from, ok := t.(driverstate.Readable); ok {
+			return readable{target{t}, from}, nil
+		}
 		return target{t}, nil
 	}
 }
 
 type target struct{ manager.Target }
+
+// readable is a target that may hold something already.
+type readable struct {
+	target
+	io.ReaderAt
+}
 
 func (t target) Begin(length int64) error {
 	return after("target.begin", t.Target.Begin(length))

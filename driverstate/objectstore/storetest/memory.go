@@ -167,10 +167,7 @@ func (m *Memory) Put(ctx context.Context, container, name string, r io.ReadSeeke
 	if err := m.call(ctx, "put", container, name); err != nil {
 		return err
 	}
-	content, err := io.ReadAll(io.LimitReader(r, size))
-	if err == nil {
-		err = ctx.Err()
-	}
+	content, err := io.ReadAll(io.LimitReader(objectstore.Until(ctx, r), size))
 	if err == nil && int64(len(content)) != size {
 		err = fmt.Errorf("object %s/%s: %w", container, name, io.ErrUnexpectedEOF)
 	}

@@ -1,0 +1,4 @@
+package glusterfs
+
+// Same is same.
+func Same(source, share string) bool { return same(source, share) }

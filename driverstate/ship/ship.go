@@ -1,0 +1,472 @@
+// Package ship copies backups from one store to another, of any two drivers,
+// and compares two stores. Between two chunked drivers objects are copied as
+// they are, and proven on the way; from or to any other driver, and when a chain
+// is to become one full backup, the image is restored into a new backup, in a
+// stream. A driver that is not of the chunked format proves nothing by itself:
+// its images are read and compared. Nothing of a database is touched: what
+// another site needs to know are the records in the result.
+package ship
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/chunked"
+)
+
+// Job ships backups to Target, which is set up and whose store wears Landing.
+type Job struct {
+	Source, Target driverstate.Driver
+	Landing        *Landing // nil for a target that is no object store
+	Request        driverstate.ShipRequest
+	Observer       driverstate.Observer
+}
+
+// isChunked is a driver of the chunked format.
+type isChunked interface{ Chunked() *chunked.Driver }
+
+// chunkedOf is d as a driver of the chunked format; nil if it is none.
+func chunkedOf(d driverstate.Driver) *chunked.Driver {
+	if c, ok := d.(isChunked); ok {
+		return c.Chunked()
+	}
+	return nil
+}
+
+// oneWay is a driver whose store may be one that cannot be read while it is
+// written, such as a pipe. It knows what that has carried.
+type oneWay interface {
+	WriteOnly() bool
+	// Carried returns the row of a backup that was written whole.
+	Carried(id string) (*driverstate.Backup, bool)
+}
+
+func (j *Job) canRead() bool {
+	w, ok := j.Target.(oneWay)
+	return !ok || !w.WriteOnly()
+}
+
+// carried is what a target that cannot be read has of a backup; nil for
+// nothing.
+func (j *Job) carried(id string) *driverstate.Backup {
+	if w, ok := j.Target.(oneWay); ok && w.WriteOnly() {
+		if b, ok := w.Carried(id); ok {
+			return b
+		}
+	}
+	return nil
+}
+
+// Ship copies what the request asks for of line, a chain as far as the source
+// has it, the full backup first: all of it with Chain, else the last. What was
+// brought is in the result, also beside an error. A backup that is at the target
+// already is left as it is; one that is there in part is completed.
+//
+// ErrInvalidStatus: the target lacks what the backup stands on. ErrConflict: it
+// has another backup of the same id. ErrCorrupt: the original, or what arrived,
+// is damaged.
+func (j *Job) Ship(ctx context.Context, line []driverstate.ShipItem) (driverstate.ShipResult, error) {
+	var out driverstate.ShipResult
+	if len(line) == 0 {
+		return out, driverstate.Fail(driverstate.ErrInvalidInput, "nothing to ship")
+	}
+	first := len(line) - 1
+	if j.Request.Chain {
+		first = 0
+	}
+	if parent := line[first].At.ParentID; parent != "" && !j.Request.Flatten && j.keepsChains() {
+		if err := j.requireParent(ctx, line[first].At.ID, parent); err != nil {
+			return out, err
+		}
+	}
+	for i := first; i < len(line); i++ {
+		got, err := j.one(ctx, line[:i+1], &out)
+		if err != nil {
+			return out, err
+		}
+		got.Record, err = driverstate.EncodeRecord(&got.row, nil)
+		if err != nil {
+			return out, err
+		}
+		out.Landed = append(out.Landed, got.Landed)
+	}
+	if f, ok := j.Target.(driverstate.Finisher); ok {
+		return out, f.Finish(ctx)
+	}
+	return out, nil
+}
+
+// keepsChains reports whether increments stay such: a driver that is not of the
+// chunked format makes each a full backup of its own.
+func (j *Job) keepsChains() bool { return chunkedOf(j.Target) != nil }
+
+// requireParent refuses a backup whose chain the target does not have.
+func (j *Job) requireParent(ctx context.Context, id, parent string) error {
+	scanner, ok := j.Target.(driverstate.Scanner)
+	missing := func(what string) error {
+		return &driverstate.Error{Op: "ship", Resource: "backup", ID: id, Err: driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
+			"it stands on %s, %s: ship the chain, or flatten it", parent, what))}
+	}
+	switch {
+	case j.carried(parent) != nil:
+		return nil // and what that stands on went before it
+	case !j.canRead():
+		return missing("which did not go down the same pipe before it")
+	case !ok:
+		return missing("and the target cannot be looked at")
+	}
+	var line []driverstate.Found
+	for at := parent; at != "" && len(line) < driverstate.MaxChain; {
+		found, err := scanner.Inspect(ctx, &driverstate.Backup{ID: at})
+		if errors.Is(err, driverstate.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("looking for its parent at the target: %w", err)
+		}
+		line = append(line, found)
+		at = found.Backup.ParentID
+	}
+	if len(line) == 0 {
+		return missing("which is not at the target")
+	}
+	driverstate.LinkChains(line)
+	if line[0].Condition != driverstate.ConditionWhole {
+		return missing(fmt.Sprintf("which is %s at the target: %s", line[0].Condition, line[0].Reason))
+	}
+	return nil
+}
+
+// arrival is a backup at the target, and its row there.
+type arrival struct {
+	driverstate.Landed
+	row driverstate.Backup
+	// image is that of the original, when it had to be restored to be compared;
+	// else nil.
+	image *digest
+	// same is true when the target's image was found to be that.
+	same bool
+}
+
+// one ships the last of line.
+func (j *Job) one(ctx context.Context, line []driverstate.ShipItem, out *driverstate.ShipResult) (*arrival, error) {
+	item := line[len(line)-1]
+	to, err := j.rowThere(&item)
+	if err != nil {
+		return nil, err
+	}
+	got := &arrival{row: *to}
+	got.BackupID, got.Container, got.ServiceMetadata = to.ID, to.Container, to.ServiceMetadata
+	if old := j.carried(to.ID); old != nil {
+		if old.Container != to.Container || old.ServiceMetadata != to.ServiceMetadata || old.ParentID != to.ParentID {
+			return nil, &driverstate.Error{Op: "ship", Resource: "backup", ID: to.ID, Err: driverstate.Fail(driverstate.ErrConflict,
+				"another backup of this id went down the same pipe, as "+old.ServiceMetadata)}
+		}
+		got.There, got.Objects = true, to.ObjectCount
+		return got, nil
+	}
+	there, err := j.lookAt(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	if there != nil && there.Condition == driverstate.ConditionWhole {
+		how, err := j.differs(ctx, line, &there.Backup, got)
+		switch {
+		case err != nil:
+			return nil, err
+		case how != "":
+			return nil, &driverstate.Error{Op: "ship", Resource: "backup", ID: to.ID, Err: driverstate.Fail(driverstate.ErrConflict,
+				"the target has another backup of this id in container "+to.Container+": "+how)}
+		}
+		got.There = true
+		out.Warnings = append(out.Warnings, named(to.ID, there.Warnings)...)
+	} else if err := j.copy(ctx, line, to, there, got); err != nil {
+		return nil, err
+	}
+	return got, j.settle(ctx, got)
+}
+
+// rowThere is the row that the site of the target would have.
+func (j *Job) rowThere(item *driverstate.ShipItem) (*driverstate.Backup, error) {
+	to := item.Row
+	to.ID, to.VolumeID, to.ParentID = item.At.ID, item.At.VolumeID, item.At.ParentID
+	to.Service, to.Container, to.ServiceMetadata = j.Target.Service(), "", ""
+	to.Status, to.FailReason = driverstate.StatusAvailable, ""
+	to.TempVolumeID, to.TempSnapshotID, to.RestoreVolumeID = "", "", ""
+	to.ObjectCount = item.At.ObjectCount
+	if j.Request.Flatten || !j.keepsChains() {
+		to.ParentID = ""
+	}
+	if to.DataTimestamp.IsZero() {
+		to.DataTimestamp = to.CreatedAt // without it the next incremental fails in Cinder
+	}
+	// The same start gives the same names when a shipment is made again.
+	start := chunked.Started(item.At.ServiceMetadata)
+	if start.IsZero() {
+		start = item.At.CreatedAt
+	}
+	var err error
+	to.Container, to.ServiceMetadata, err = j.Target.Place(&to, nil, start)
+	return &to, err
+}
+
+// lookAt is what the target has of to; nil for nothing.
+func (j *Job) lookAt(ctx context.Context, to *driverstate.Backup) (*driverstate.Found, error) {
+	scanner, ok := j.Target.(driverstate.Scanner)
+	if !ok || !j.canRead() {
+		return nil, nil
+	}
+	found, err := scanner.Inspect(ctx, to)
+	if errors.Is(err, driverstate.ErrNotFound) {
+		return nil, nil
+	}
+	return &found, err
+}
+
+// differs says how a backup at the target is not the one to be shipped, the
+// last of line; empty if it is.
+func (j *Job) differs(ctx context.Context, line []driverstate.ShipItem, there *driverstate.Backup, got *arrival) (string, error) {
+	from := &line[len(line)-1].At
+	s, t := chunkedOf(j.Source), chunkedOf(j.Target)
+	if s == nil || t == nil {
+		return j.otherImage(ctx, line, there, got)
+	}
+	how, err := chunked.SameData(ctx, s, from, t, there)
+	if err != nil || how == "" {
+		return how, err
+	}
+	// A flattened copy has the same image in other objects.
+	same, _, err := chunked.SameImage(ctx, s, from, t, there)
+	if same {
+		how = ""
+	}
+	return how, err
+}
+
+// otherImage is differs where no documents tell: both images are read.
+func (j *Job) otherImage(ctx context.Context, line []driverstate.ShipItem, there *driverstate.Backup, got *arrival) (string, error) {
+	chain, err := j.chainThere(ctx, there)
+	if err != nil {
+		return "", err
+	}
+	var sum, sumThere digest
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { sum, err = imageSum(gctx, j.Source, j.chainHere(line)); return err })
+	group.Go(func() (err error) {
+		if sumThere, err = imageSum(gctx, j.Target, chain); err != nil {
+			err = fmt.Errorf("reading what the target has of it: %w", err)
+		}
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return "", err
+	}
+	got.image, got.same = &sum, sum == sumThere
+	if !got.same {
+		return fmt.Sprintf("its image is another, sha256 %x and not %x", sumThere, sum), nil
+	}
+	return "", nil
+}
+
+// chainHere is what the source needs to restore the last of line.
+func (j *Job) chainHere(line []driverstate.ShipItem) driverstate.Chain {
+	if chunkedOf(j.Source) == nil {
+		line = line[len(line)-1:] // each can be read alone
+	}
+	chain := make(driverstate.Chain, len(line))
+	for i := range line {
+		chain[i] = &line[i].At
+	}
+	return chain
+}
+
+// copy writes the last of line to the target as to. remains is what the target
+// has of it, nil for nothing.
+func (j *Job) copy(ctx context.Context, line []driverstate.ShipItem, to *driverstate.Backup, remains *driverstate.Found, got *arrival) error {
+	if remover, ok := j.Target.(driverstate.PartialRemover); ok && remains != nil {
+		if err := remover.RemovePartial(ctx, to); err != nil {
+			return fmt.Errorf("what is left at the target of an earlier copy: %w", err)
+		}
+	}
+	if keeper, ok := j.Target.(driverstate.RecordKeeper); ok {
+		r, err := driverstate.EncodeRecord(to, nil)
+		if err == nil {
+			err = keeper.KeepRecord(ctx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	item := line[len(line)-1]
+	s, t := chunkedOf(j.Source), chunkedOf(j.Target)
+	var stored driverstate.Stored
+	var err error
+	if s != nil && t != nil && !j.Request.Flatten {
+		var o chunked.CopyOptions
+		if j.Request.Compression != "" {
+			if o.Compression, err = chunked.ParseCompression(j.Request.Compression); err != nil {
+				return err
+			}
+		}
+		stored, err = t.CopyFrom(ctx, s, &item.At, to, o, j.Observer)
+	} else {
+		stored, err = j.relay(ctx, line, to, got)
+	}
+	if err != nil {
+		return err
+	}
+	got.row.ObjectCount, got.Objects = stored.ObjectCount, stored.ObjectCount
+	got.Bytes = stored.Bytes
+	if j.Landing != nil && t != nil {
+		got.Bytes, got.Kept = j.Landing.take()
+	}
+	return nil
+}
+
+// relay restores the last of line into a new backup. What a failure leaves in a
+// chunked store is no backup, and the next try keeps what of it is right. In
+// another store it is removed, unless somebody else was found to be writing it.
+func (j *Job) relay(ctx context.Context, line []driverstate.ShipItem, to *driverstate.Backup, got *arrival) (driverstate.Stored, error) {
+	var parent *driverstate.Backup
+	if to.ParentID != "" {
+		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: to.ParentID})
+		if err != nil {
+			return driverstate.Stored{}, fmt.Errorf("its parent at the target: %w", err)
+		}
+		parent = &found.Backup
+	}
+	var sum hash.Hash
+	if j.readsBack() {
+		sum = sha256.New()
+	}
+	stored, err := relay(ctx, j.Source, j.chainHere(line), j.Target, to, parent, sum, renamed{j.Observer})
+	if err == nil && sum != nil {
+		got.image = (*digest)(sum.Sum(nil))
+	}
+	if err == nil || chunkedOf(j.Target) != nil || errors.Is(err, driverstate.ErrConflict) {
+		return stored, err
+	}
+	return stored, errors.Join(err, j.clean(ctx, to))
+}
+
+// clean removes what this shipment has made at a target.
+func (j *Job) clean(ctx context.Context, to *driverstate.Backup) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+	defer cancel()
+	return j.Target.Delete(ctx, to)
+}
+
+// settle looks at what arrived once more: it must be whole, and with the full
+// verification its data, too. What is in no chunked format is read always:
+// nothing else tells what is there.
+func (j *Job) settle(ctx context.Context, got *arrival) error {
+	if !j.canRead() {
+		return nil
+	}
+	found, err := j.lookAt(ctx, &got.row)
+	switch {
+	case err != nil:
+		return err
+	case found == nil:
+		return damaged(got.BackupID, "the target has nothing of it in container "+got.Container)
+	case found.Condition != driverstate.ConditionWhole:
+		return damaged(got.BackupID, fmt.Sprintf("it is %s at the target: %s", found.Condition, found.Reason))
+	}
+	got.row.ObjectCount, got.Objects = found.Backup.ObjectCount, found.Backup.ObjectCount
+	switch {
+	case !j.readsBack() || got.same: // the same: its data was read
+		return nil
+	case got.image != nil:
+		return j.proveImage(ctx, got, &found.Backup)
+	}
+	return j.prove(ctx, &found.Backup)
+}
+
+// readsBack reports whether the data is read at the target.
+func (j *Job) readsBack() bool {
+	return j.Request.Verify == driverstate.ShipVerifyFull || chunkedOf(j.Target) == nil
+}
+
+// chainThere is the chain of a backup as the target has it.
+func (j *Job) chainThere(ctx context.Context, tip *driverstate.Backup) (driverstate.Chain, error) {
+	chain := driverstate.Chain{tip}
+	for at := tip; at.ParentID != "" && chunkedOf(j.Target) != nil && len(chain) < driverstate.MaxChain; at = chain[0] {
+		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: at.ParentID})
+		if err != nil {
+			return nil, err
+		}
+		chain = append(driverstate.Chain{&found.Backup}, chain...)
+	}
+	return chain, nil
+}
+
+// prove reads the data of a backup at the target with the chain that it has
+// there.
+func (j *Job) prove(ctx context.Context, tip *driverstate.Backup) error {
+	v, ok := j.Target.(driverstate.Verifier)
+	if !ok {
+		return nil
+	}
+	chain, err := j.chainThere(ctx, tip)
+	if err != nil {
+		return err
+	}
+	report, err := v.Verify(ctx, chain, driverstate.DepthData, driverstate.Discard)
+	if err == nil && report.Condition != driverstate.ConditionWhole {
+		err = damaged(tip.ID, fmt.Sprintf("its data at the target is %s: %s", report.Condition, report.Reason))
+	}
+	return err
+}
+
+// proveImage reads the image of a backup that was just written, which must be
+// that of the original. Another one is removed where nothing but its image
+// would tell that it is wrong.
+func (j *Job) proveImage(ctx context.Context, got *arrival, tip *driverstate.Backup) error {
+	chain, err := j.chainThere(ctx, tip)
+	if err != nil {
+		return err
+	}
+	sum, err := imageSum(ctx, j.Target, chain)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading back what was written: %w", err)
+	case sum == *got.image:
+		return nil
+	}
+	text := fmt.Sprintf("what the target has is not what was sent: the image has sha256 %x, and %x was sent", sum, *got.image)
+	if chunkedOf(j.Target) != nil {
+		return damaged(tip.ID, text)
+	}
+	if err := j.clean(ctx, &got.row); err != nil {
+		return errors.Join(damaged(tip.ID, text+"; it could not be removed there"), err)
+	}
+	return damaged(tip.ID, text+"; it was removed there: look at the store, then ship it again")
+}
+
+func damaged(id, text string) error {
+	return &driverstate.Error{Op: "ship", Resource: "backup", ID: id, Err: driverstate.Fail(driverstate.ErrCorrupt, text)}
+}
+
+// named puts the id of a backup before warnings.
+func named(id string, warnings []string) []string {
+	var out []string
+	for _, w := range warnings {
+		out = append(out, "backup "+id+": "+w)
+	}
+	return out
+}
+
+// renamed tells of a backup that is part of a shipment as of that.
+type renamed struct{ to driverstate.Observer }
+
+// Observe passes e on.
+func (r renamed) Observe(e driverstate.Event) {
+	e.Op = "ship"
+	r.to.Observe(e)
+}
