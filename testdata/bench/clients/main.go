@@ -8,6 +8,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,13 +18,14 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cinder-go/cinder-go/testdata/bench/measure"
 )
 
 func main() {
@@ -70,13 +72,18 @@ func compare(program string, rounds int) error {
 	fmt.Printf("%-13s %14s %22s %22s\n", "", "cinder-go", "cinder", "openstack")
 	env := environ(vars["CLOUD_AUTH_URL"])
 	for _, job := range jobs {
-		medians, err := inTurns(job.commands, env, rounds)
+		// One more round, before the others, warms the caches.
+		times, err := measure.InTurns(1, rounds, contestants(job.commands, env))
 		if err != nil {
 			return err
 		}
-		line := fmt.Sprintf("%-13s %14s", job.name, milliseconds(medians[0]))
+		var medians []time.Duration
+		for _, list := range times {
+			medians = append(medians, measure.Median(list))
+		}
+		line := fmt.Sprintf("%-13s %14s", job.name, measure.Milliseconds(medians[0]))
 		for _, median := range medians[1:] {
-			line += fmt.Sprintf(" %22s", fmt.Sprintf("%s (%.1f x)", milliseconds(median), float64(median)/float64(medians[0])))
+			line += fmt.Sprintf(" %22s", fmt.Sprintf("%s (%.1f x)", measure.Milliseconds(median), float64(median)/float64(medians[0])))
 		}
 		fmt.Println(line)
 	}
@@ -122,44 +129,15 @@ func environ(authURL string) []string {
 		"OS_USER_DOMAIN_ID=default", "OS_PROJECT_DOMAIN_ID=default", "OS_IDENTITY_API_VERSION=3", "OS_REGION_NAME=RegionOne")
 }
 
-func run(command, env []string) (time.Duration, error) {
-	var errOut bytes.Buffer
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env, cmd.Stderr = env, &errOut
-	began := time.Now()
-	err := cmd.Run()
-	took := time.Since(began)
-	if err != nil {
-		err = fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, &errOut)
+func contestants(commands [][]string, env []string) []func(int) (time.Duration, error) {
+	var all []func(int) (time.Duration, error)
+	for _, command := range commands {
+		all = append(all, func(int) (time.Duration, error) {
+			u, err := measure.Run(context.Background(), env, command...)
+			return u.Wall, err
+		})
 	}
-	return took, err
-}
-
-// inTurns runs A B C A B C ... after one round that warms the caches, and
-// returns the median of each.
-func inTurns(commands [][]string, env []string, rounds int) ([]time.Duration, error) {
-	times := make([][]time.Duration, len(commands))
-	for round := range rounds + 1 {
-		for i, command := range commands {
-			took, err := run(command, env)
-			if err != nil {
-				return nil, err
-			}
-			if round > 0 {
-				times[i] = append(times[i], took)
-			}
-		}
-	}
-	medians := make([]time.Duration, len(commands))
-	for i, list := range times {
-		slices.Sort(list)
-		medians[i] = (list[(len(list)-1)/2] + list[len(list)/2]) / 2
-	}
-	return medians, nil
-}
-
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	return all
 }
 
 // requestsOf runs a command behind proxies in front of Keystone and Cinder.
@@ -179,12 +157,12 @@ func requestsOf(command []string, vars map[string]string) (string, error) {
 		return bytes.ReplaceAll(body, []byte(vars["CLOUD_API"]), []byte(cinderProxy.URL))
 	}))
 	defer keystoneProxy.Close()
-	if _, err := run(command, environ(keystoneProxy.URL+keystone.Path)); err != nil {
+	if _, err := measure.Run(context.Background(), environ(keystoneProxy.URL+keystone.Path), command...); err != nil {
 		return "", err
 	}
 	log.Lock()
 	defer log.Unlock()
-	return fmt.Sprintf("%d, %s: %s", len(log.lines), milliseconds(log.took), strings.Join(log.lines, ", ")), nil
+	return fmt.Sprintf("%d, %s: %s", len(log.lines), measure.Milliseconds(log.took), strings.Join(log.lines, ", ")), nil
 }
 
 // requestLog is what passed its proxies.

@@ -1,6 +1,6 @@
 // Command serve compares `cinder-go serve` with the cinder-api of testdata/cloud:
 // the same requests, sent to both in turns, over tables of the same 10,000
-// backups. It prints medians, their ratios, requests per second of eight
+// backups. Without a cloud it says so and does nothing. It prints medians, their ratios, requests per second of eight
 // clients, and the memory of both processes.
 //
 //	go run ./testdata/bench/serve bin/cinder-go [ROUNDS]
@@ -14,9 +14,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
+
+	"github.com/cinder-go/cinder-go/testdata/bench/measure"
 )
 
 // rowCount is how many backups both tables hold.
@@ -28,6 +29,9 @@ const (
 	clients = 8
 	spell   = 3 * time.Second
 )
+
+// noCloud is all that is printed when there is nothing to compare with.
+const noCloud = "serve against cinder-api (throughput, latency, memory): left out, no cloud is up; make cloud-up starts one, make bench-cloud measures them then"
 
 func main() {
 	program, rounds, ok := arguments()
@@ -61,6 +65,10 @@ func arguments() (program string, rounds int, ok bool) {
 }
 
 func compare(ctx context.Context, program string, rounds int) (err error) {
+	if _, _, err := cloudVars(); errors.Is(err, fs.ErrNotExist) {
+		fmt.Println(noCloud)
+		return nil
+	}
 	dir, err := os.MkdirTemp("", "bench-serve-")
 	if err != nil {
 		return err
@@ -72,10 +80,6 @@ func compare(ctx context.Context, program string, rounds int) (err error) {
 		return err
 	}
 	cinder, err := openCloud(ctx, set)
-	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Println("serve against cinder-api: skipped: no cloud (make cloud-up)")
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -94,8 +98,8 @@ func compare(ctx context.Context, program string, rounds int) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%-34s %12s %22s\n", c.name, milliseconds(medians[0]), fmt.Sprintf("%s (%.1f x)",
-			milliseconds(medians[1]), float64(medians[1])/float64(medians[0])))
+		fmt.Printf("%-34s %12s %22s\n", c.name, measure.Milliseconds(medians[0]), fmt.Sprintf("%s (%.1f x)",
+			measure.Milliseconds(medians[1]), float64(medians[1])/float64(medians[0])))
 	}
 	for _, c := range cases(set) {
 		if c.once {
@@ -130,26 +134,23 @@ func memory(servers []*server) error {
 // inTurns sends c to A B A B ... after one round that warms the caches, and
 // returns the median of each.
 func inTurns(ctx context.Context, servers []*server, c request, rounds int) ([]time.Duration, error) {
-	times := make([][]time.Duration, len(servers))
-	for round := range rounds + 1 {
-		for i, s := range servers {
+	var contestants []func(int) (time.Duration, error)
+	for _, s := range servers {
+		contestants = append(contestants, func(round int) (time.Duration, error) {
 			began := time.Now()
 			if err := c.send(ctx, s, round); err != nil {
-				return nil, fmt.Errorf("%s to %s: %w", c.name, s.name, err)
+				return 0, fmt.Errorf("%s to %s: %w", c.name, s.name, err)
 			}
-			if round > 0 {
-				times[i] = append(times[i], time.Since(began))
-			}
-		}
+			return time.Since(began), nil
+		})
+	}
+	times, err := measure.InTurns(1, rounds, contestants)
+	if err != nil {
+		return nil, err
 	}
 	medians := make([]time.Duration, len(servers))
 	for i, list := range times {
-		slices.Sort(list)
-		medians[i] = (list[(len(list)-1)/2] + list[len(list)/2]) / 2
+		medians[i] = measure.Median(list)
 	}
 	return medians, nil
-}
-
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }

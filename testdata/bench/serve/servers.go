@@ -112,19 +112,26 @@ func answers(ctx context.Context, url string) error {
 	}
 }
 
-// openCloud writes the rows into the database of the cloud, and takes them out
-// at the end. fs.ErrNotExist when no cloud is up.
-func openCloud(ctx context.Context, set *fixtures) (*server, error) {
-	dir := os.Getenv("CLOUD_DIR")
+// cloudVars are the state directory and the variables of the cloud;
+// fs.ErrNotExist when none is up.
+func cloudVars() (dir, vars string, err error) {
+	dir = os.Getenv("CLOUD_DIR")
 	if dir == "" {
 		dir = "/tmp/cinder-go-cloud"
 	}
-	vars, err := os.ReadFile(filepath.Join(dir, "run", "env"))
+	text, err := os.ReadFile(filepath.Join(dir, "run", "env"))
+	return dir, string(text), err
+}
+
+// openCloud writes the rows into the database of the cloud, and takes them out
+// at the end.
+func openCloud(ctx context.Context, set *fixtures) (*server, error) {
+	dir, vars, err := cloudVars()
 	if err != nil {
 		return nil, err
 	}
 	root := ""
-	for line := range strings.Lines(string(vars)) {
+	for line := range strings.Lines(vars) {
 		if url, ok := strings.CutPrefix(strings.TrimSpace(line), "CLOUD_NOAUTH_URL="); ok {
 			root, _, _ = strings.Cut(url, "/v3/")
 		}
