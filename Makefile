@@ -6,6 +6,8 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 PKG     := github.com/cinder-go/cinder-go
 LDFLAGS := -s -w -X $(PKG)/commands.version=$(VERSION) -X $(PKG)/commands.commit=$(COMMIT)
 FUZZTIME ?= 20s
+# An hour and not Go's ten minutes: a busy machine is five times slower.
+GOTEST := $(GO) test -timeout 60m
 # A kill leaves what the kernel has, on a disk or in memory, and memory is faster.
 CRASH_DIR ?= $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 # What make test-drivers is about: the rest of driverstate/drivers needs no server.
@@ -22,10 +24,10 @@ build: ## the static binary, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cinder-go ./cmd/cinder-go
 
 test: ## all tests that need no server
-	CGO_ENABLED=0 $(GO) test ./... ./testdata/bench/...
+	CGO_ENABLED=0 $(GOTEST) ./... ./testdata/bench/...
 
 race: ## the tests under the race detector, the largest cut short (needs a C compiler); inflate starts no goroutine
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $$($(GO) list ./... | grep -v /driverstate/inflate$$)
+	CGO_ENABLED=1 $(GOTEST) -race -short $$($(GO) list ./... | grep -v /driverstate/inflate$$)
 
 lint: ## gofmt, go vet and staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "gofmt these:"; echo "$$out"; exit 1; }
@@ -59,13 +61,13 @@ fuzz: ## every fuzz target, FUZZTIME each (default 20s)
 
 crash: ## kill the engine at every step of every operation, and at random (takes minutes)
 	dir=$$(mktemp -d $(CRASH_DIR)/crash-XXXXXX) && trap 'rm -rf "$$dir"' EXIT && \
-	  TMPDIR=$$dir CRASH_FULL=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m -v -skip Cluster ./driverstate/engine/crash | grep -v '^ *--- PASS\|^=== '; \
+	  TMPDIR=$$dir CRASH_FULL=1 CGO_ENABLED=0 $(GOTEST) -count=1 -v -skip Cluster ./driverstate/engine/crash | grep -v '^ *--- PASS\|^=== '; \
 	  exit $${PIPESTATUS[0]}
 
 crash-cluster: ## three engines on PostgreSQL, killed in turn under load for CRASH_CLUSTER_SECONDS (default 180; make postgres-up first)
 	dir=$$(mktemp -d $(CRASH_DIR)/crash-XXXXXX) && trap 'rm -rf "$$dir"' EXIT && eval "$$(testdata/postgres/env)" && \
 	  TMPDIR=$$dir CRASH_CLUSTER_SECONDS=$${CRASH_CLUSTER_SECONDS:-180} CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 \
-	  $(GO) test -count=1 -timeout 20m -v -run Cluster ./driverstate/engine/crash
+	  $(GOTEST) -count=1 -v -run Cluster ./driverstate/engine/crash
 
 drill: build ## rehearse the recovery of a lost database
 	bin/cinder-go drill
@@ -74,16 +76,16 @@ cloud-up: ## a real Cinder cloud on this machine (Debian 12, root; see testdata/
 	testdata/cloud/up
 
 test-cloud: ## the scripts of testdata/cloud against it, and the swift driver; CLOUD_SKIP=REGEXP leaves tests out
-	CINDER_GO_REQUIRE_CLOUD=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 50m -run Cloud -skip '$(or $(CLOUD_SKIP),^$$)' ./commands ./driverstate/drivers/swift
+	CINDER_GO_REQUIRE_CLOUD=1 CGO_ENABLED=0 $(GOTEST) -count=1 -run Cloud -skip '$(or $(CLOUD_SKIP),^$$)' ./commands ./driverstate/drivers/swift
 
 test-notify: ## notifications to a real RabbitMQ and oslo.messaging, which it starts (Debian 12, root)
 	address=$$(testdata/rabbit/up) && trap 'testdata/rabbit/down --wipe' EXIT && CINDER_GO_AMQP=$$address CINDER_GO_REQUIRE_AMQP=1 \
-	  CGO_ENABLED=0 $(GO) test -count=1 -run 'AMQP|Oslo|Notify' ./driverstate/notify ./commands
+	  CGO_ENABLED=0 $(GOTEST) -count=1 -run 'AMQP|Oslo|Notify' ./driverstate/notify ./commands
 
 test-nbd: ## backup-nbd with real clients of NBD (Debian packages qemu-utils, libnbd-bin and e2fsprogs, which it installs as root)
-	for p in qemu-img nbdcopy mkfs.ext4; do command -v $$p >/dev/null || { apt-get update -q && apt-get install -qy qemu-utils libnbd-bin e2fsprogs; break; }; done
-	CINDER_GO_REQUIRE_NBD=1 CGO_ENABLED=0 $(GO) test -count=1 ./driverstate/nbd
-	CGO_ENABLED=0 $(GO) test -count=1 -run 'TestScripts/nbd' ./commands
+	testdata/install qemu-utils libnbd-bin e2fsprogs
+	CINDER_GO_REQUIRE_NBD=1 CGO_ENABLED=0 $(GOTEST) -count=1 ./driverstate/nbd
+	CGO_ENABLED=0 $(GOTEST) -count=1 -run 'TestScripts/nbd' ./commands
 
 test-conformance: build ## Tempest's and gophercloud's own tests against engines behind the cloud's Keystone
 	testdata/conformance/up
@@ -93,7 +95,7 @@ test-conformance: build ## Tempest's and gophercloud's own tests against engines
 
 test-drivers: ## every backup driver on its real server, which it starts and stops (Debian 12, root; see testdata/servers); DRIVERS_SKIP=REGEXP leaves tests out
 	trap 'testdata/servers/down --purge' EXIT && env=$$(testdata/servers/up) && eval "$$env" && CINDER_GO_REQUIRE_SERVERS=1 CGO_ENABLED=0 \
-	  sh -c '$(GO) test -count=1 -timeout 30m $(if $(DRIVERS_SKIP),-skip "$(DRIVERS_SKIP)") $(SERVER_PACKAGES) && $(GO) test -count=1 -run Examin ./driverstate/drivers/posix && $(GO) test -count=1 -run TestServers ./commands'
+	  sh -c '$(GOTEST) -count=1 $(if $(DRIVERS_SKIP),-skip "$(DRIVERS_SKIP)") $(SERVER_PACKAGES) && $(GOTEST) -count=1 -run Examin ./driverstate/drivers/posix && $(GOTEST) -count=1 -run TestServers ./commands'
 
 cloud-status: ## what of it runs
 	testdata/cloud/status
@@ -106,9 +108,9 @@ postgres-up: ## a PostgreSQL for the tests of several machines (Debian 12, root;
 
 test-postgres: ## the tests that need it
 	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 \
-	  $(GO) test -count=1 ./driverstate/db/postgres ./driverstate/engine
-	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 $(GO) test -count=1 -run Postgre ./commands
-	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 $(GO) test -count=1 -run '/postgres$$' ./driverstate/manager
+	  $(GOTEST) -count=1 ./driverstate/db/postgres ./driverstate/engine
+	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 $(GOTEST) -count=1 -run Postgre ./commands
+	eval "$$(testdata/postgres/env)" && CINDER_GO_REQUIRE_POSTGRES=1 CGO_ENABLED=0 $(GOTEST) -count=1 -run '/postgres$$' ./driverstate/manager
 
 postgres-down: ## stop it and delete its state
 	testdata/postgres/down --wipe

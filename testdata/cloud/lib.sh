@@ -25,25 +25,7 @@ fail() { # fail TEXT [LOG...]: the end of each log, then the text
 }
 sql() { mariadb --no-defaults -uroot -S "$dir/mysql/mysql.sock" "$@"; }
 port() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-install_packages() { # install_packages NAME...: those that are not there, from Debian
-  local missing=() p policy=/usr/sbin/policy-rc.d began=$SECONDS
-  for p in "$@"; do
-    [ "$(dpkg-query -Wf '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing ${missing[*]}"
-  if [ ! -e $policy ]; then
-    # No service may start by itself while its package is set up.
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod +x $policy
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  apt update
-  apt install --no-install-recommends "${missing[@]}"
-  say "packages installed after $((SECONDS - began)) s"
-}
-apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >>"$dir/log/apt" 2>&1 || fail "apt-get $1" "$dir/log/apt"; }
+install_packages() { "$(dirname "${BASH_SOURCE[0]}")/../install" "$@"; }
 answers() { curl -sf -o /dev/null -m 5 "$1"; }
 
 # --- processes: a pid file holds the pid, which is the process group's too, and

@@ -13,22 +13,7 @@ use() { # use NAME: state of one server under $D
   chmod 755 "$SERVERS_DIR" "$D"
 }
 
-need() { # need PACKAGE...: install what is missing, start nothing
-  local missing policy= p
-  missing=$(for p in "$@"; do dpkg -s "$p" >/dev/null 2>&1 || echo "$p"; done)
-  [ -n "$missing" ] || return 0
-  say "installing:" $missing
-  if [ ! -e /usr/sbin/policy-rc.d ]; then
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-    chmod +x /usr/sbin/policy-rc.d
-    policy=1
-  fi
-  local apt="apt-get -q -o DPkg::Lock::Timeout=300" ok=0
-  { $apt update; DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends $missing; } \
-    >"$D/log/apt" 2>&1 || ok=1
-  [ -z "$policy" ] || rm -f /usr/sbin/policy-rc.d
-  [ $ok = 0 ] || die "apt-get failed, see $D/log/apt"
-}
+need() { "$(dirname "${BASH_SOURCE[0]}")/../install" "$@" || die "packages are missing: $*"; }
 
 gobin() { # gobin NAME MODULE@VERSION: build once into $SERVERS_DIR/bin, print the path
   local bin=$SERVERS_DIR/bin/$1 tmp

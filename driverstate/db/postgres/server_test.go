@@ -185,7 +185,7 @@ func TestATransactionIsNotRunAgainForEver(t *testing.T) {
 // the server ends it. When it goes on, it begins again.
 func TestATransactionOfAStoppedProcessIsEnded(t *testing.T) {
 	at := pgtest.URL(t)
-	stopped, other := open(t, with(t, at, "idle_in_transaction_session_timeout", "300ms")), open(t, at)
+	stopped, other := open(t, with(t, at, "idle_in_transaction_session_timeout", "2s")), open(t, at)
 	ctx := t.Context()
 	require.NoError(t, other.BackupCreate(ctx, row("1")))
 	runs := 0

@@ -113,7 +113,7 @@ func storm(t *testing.T, h FaultHarness) {
 	d := l.open(t, Settings{Workers: 4})
 	begun := time.Now()
 	stalled := l.backup(t, d, nil, first)
-	assert.GreaterOrEqual(t, time.Since(begun), 2*time.Second, "a stall of two seconds, and beside it a pause of one")
+	assert.GreaterOrEqual(t, time.Since(begun), 5*time.Second, "a stall of five seconds, and beside it a pause of one")
 	requireRestores(t, d, driverstate.Chain{stalled}, first)
 	done += 6
 	injected := p.Injected()

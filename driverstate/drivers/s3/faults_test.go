@@ -20,7 +20,7 @@ func TestS3SurvivesFaultsOnTheWire(t *testing.T) {
 		Server: c.Endpoint,
 		New: func(t *testing.T, url string) drivertest.Store {
 			a := newBucket(t, c)
-			a.cfg.Endpoint, a.cfg.Timeout = url, 2*time.Second
+			a.cfg.Endpoint, a.cfg.Timeout = url, 5*time.Second
 			a.cfg.Retries, a.cfg.Backoff = 3, time.Millisecond
 			return a
 		},

@@ -212,15 +212,15 @@ func TestAServerThatCannotBeReachedIsNotTheUsersFault(t *testing.T) {
 		"Keystone's port":         {at("http://127.0.0.1:1/v3"), []string{"name resolution", "connection"}, "connection refused", "check the host and the port in OS_AUTH_URL"},
 		"Keystone's name":         {at("http://no-such-host.invalid/v3"), []string{"name resolution"}, "no-such-host.invalid", "check the name in OS_AUTH_URL"},
 		"Keystone's certificate":  {at(strange.URL + "/v3"), []string{"name resolution", "TLS"}, "unknown authority", "set backup_swift_ca_cert_file"},
-		"Keystone is silent":      {at(mute.URL + "/v3"), []string{"name resolution", "connection"}, "no answer for 500ms", "check OS_AUTH_URL and that no firewall"},
+		"Keystone is silent":      {at(mute.URL + "/v3"), []string{"name resolution", "connection"}, "no answer for 2s", "check OS_AUTH_URL and that no firewall"},
 		"backup_swift_url's name": {outside, []string{"name resolution", "connection", "name resolution"}, "no-such-host.invalid", "check the name in backup_swift_url"},
 		"Swift's port":            {keystone3(t, "token", "http://127.0.0.1:1"), []string{"name resolution", "connection", "credentials", "connection"}, "http://127.0.0.1:1: dial tcp", "check the host and the port in " + catalogue},
 		"Swift's name":            {keystone3(t, "token", "http://no-such-host.invalid"), []string{"name resolution", "connection", "credentials", "name resolution"}, "no-such-host.invalid", "check the name in " + catalogue},
 		"Swift's certificate":     {keystone3(t, "token", strange.URL), []string{"name resolution", "connection", "credentials", "TLS"}, "unknown authority", "set backup_swift_ca_cert_file"},
-		"Swift is silent":         {keystone3(t, "token", mute.URL), []string{"name resolution", "connection", "credentials", "connection"}, "no answer for 500ms", "check " + catalogue},
+		"Swift is silent":         {keystone3(t, "token", mute.URL), []string{"name resolution", "connection", "credentials", "connection"}, "no answer for 2s", "check " + catalogue},
 	} {
 		if strings.HasSuffix(name, "is silent") {
-			c.cfg.Stall = 500 * time.Millisecond
+			c.cfg.Stall = 2 * time.Second
 		}
 		names, steps := examined(t, c.cfg, driverstate.ExamineOptions{})
 		assert.Equal(t, append([]string{"configuration"}, c.steps...), names, name)

@@ -18,7 +18,7 @@ func TestSwiftSurvivesFaultsOnTheWire(t *testing.T) {
 			a := newAccount(t, c)
 			a.cfg.URL = strings.Replace(a.cfg.URL, server, url, 1)
 			a.cfg.Credentials.AuthURL = strings.Replace(a.cfg.Credentials.AuthURL, server, url, 1)
-			a.cfg.Stall = 2 * time.Second
+			a.cfg.Stall = 5 * time.Second
 			return a
 		},
 	})
