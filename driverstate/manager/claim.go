@@ -28,6 +28,7 @@ const (
 	intentCreate      = "creating" // its objects are ours, not imported ones
 	intentImport      = "importing"
 	intentRestore     = "restoring"
+	intentSalvage     = "salvaging" // restoring a backup that was error, and is again afterwards
 	intentDelete      = "deleting"
 	intentForceDelete = "force deleting"
 	intentReset       = "resetting" // to available; the status is still the old one
@@ -39,7 +40,7 @@ const (
 var intentsOf = map[db.JobKind][]string{
 	db.JobBackup:  {intentCreate},
 	db.JobImport:  {intentImport},
-	db.JobRestore: {intentRestore},
+	db.JobRestore: {intentRestore, intentSalvage},
 	db.JobDelete:  {intentDelete, intentForceDelete},
 	db.JobReset:   {intentReset},
 	db.JobVerify:  {intentVerify},

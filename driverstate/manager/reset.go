@@ -12,8 +12,9 @@ import (
 // ResetBackupStatus accepts os-reset_status; admin only. To error it is done
 // when this returns, and work in progress is stopped. To available from
 // restoring (the restore is stopped, its volume becomes error) and available
-// likewise. From every other status the data is looked at first, by a job:
-// whole, and the backup becomes available; else error, with the reason.
+// likewise, unless the backup was error before it was restored. From every other
+// status the data is looked at first, by a job: whole, and the backup becomes
+// available; else error, with the reason.
 func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.Status) error {
 	if _, err := m.visible(ctx, c, id); err != nil {
 		return err
@@ -39,12 +40,16 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 		if err := m.freeVolumes(ctx, tx, id); err != nil {
 			return err
 		}
+		intent, err := intentOf(ctx, tx, id)
+		if err != nil {
+			return err
+		}
 		switch {
 		case to == driverstate.StatusError:
 			done = true
 			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetError)
 			return err
-		case row.Status == driverstate.StatusRestoring, row.Status == driverstate.StatusAvailable:
+		case row.Status == driverstate.StatusRestoring && intent == intentRestore, row.Status == driverstate.StatusAvailable:
 			done = true
 			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetAvailable)
 			return err
@@ -106,6 +111,10 @@ func (m *Manager) freeVolumes(ctx context.Context, tx db.Tx, id string) error {
 	}
 	switch b.Status {
 	case driverstate.StatusRestoring:
+		intent, err := intentOf(ctx, tx, id)
+		if err != nil || intent == intentReset {
+			return err // that reset ended it, and the volume may have another restore by now
+		}
 		v, err := tx.VolumeGet(ctx, b.RestoreVolumeID)
 		if errors.Is(err, driverstate.ErrNotFound) || err == nil && v.Status != driverstate.VolumeRestoring {
 			return nil

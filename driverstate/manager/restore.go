@@ -26,8 +26,8 @@ const (
 	metaRestoreWritten = "restore_bytes_written"
 	// What came from other objects than those that were damaged; bytes.
 	metaRestoreFilled = "restore_bytes_filled"
-	// metaOfError marks a volume to which a backup is salvaged that was error,
-	// and is again afterwards.
+	// metaOfError marks a volume to which a backup is salvaged that was error.
+	// What it is afterwards goes by intentSalvage: a volume may be gone by then.
 	metaOfError = "restore_of_error"
 )
 
@@ -158,7 +158,7 @@ func (m *Manager) acceptRestore(ctx context.Context, c driverstate.Caller, id, v
 			return err
 		}
 		job := db.Job{Kind: db.JobRestore, BackupID: id, VolumeID: volumeID, RequestID: c.RequestID, ProjectID: c.ProjectID}
-		if err := setIntent(ctx, tx, id, intentRestore); err != nil {
+		if err := setIntent(ctx, tx, id, args.intent()); err != nil {
 			return err
 		}
 		if job.Queue, err = m.queueOf(ctx, tx, v); err != nil {

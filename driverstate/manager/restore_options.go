@@ -27,8 +27,8 @@ func readRestoreArgs(j db.Job) (a restoreArgs, err error) {
 	return a, err
 }
 
-// mark notes on v what is to become of a part of its restore, and of the
-// backup.
+// mark notes on v what is to become of a part of its restore, and whether the
+// backup was error.
 func (a restoreArgs) mark(v *driverstate.Volume) {
 	for _, key := range []string{metaResume, metaRestoreKept, metaRestoreWritten, metaRestoreFilled, metaOfError} {
 		delete(v.Metadata, key)
@@ -44,6 +44,14 @@ func (a restoreArgs) mark(v *driverstate.Volume) {
 	}
 	set(metaResume, a.Resume)
 	set(metaOfError, a.OfError)
+}
+
+// intent is the entry of the restore.
+func (a restoreArgs) intent() string {
+	if a.OfError {
+		return intentSalvage
+	}
+	return intentRestore
 }
 
 func restoreAction(o driverstate.RestoreOptions) driverstate.Action {

@@ -258,7 +258,7 @@ func (m *Manager) takeIntent(ctx context.Context, tx db.Tx, b *driverstate.Backu
 	case b.Status == driverstate.StatusCreating:
 		job.Kind, intent = db.JobImport, intentImport
 	case b.Status == driverstate.StatusRestoring:
-		if err := m.failRestore(ctx, tx, b); err != nil {
+		if err := m.failRestore(ctx, tx, b, intent); err != nil {
 			return err
 		}
 		return clearIntent(ctx, tx, b.ID)
@@ -272,7 +272,9 @@ func (m *Manager) takeIntent(ctx context.Context, tx db.Tx, b *driverstate.Backu
 	return m.enqueue(ctx, tx, &job, args)
 }
 
-func (m *Manager) failRestore(ctx context.Context, tx db.Tx, b *driverstate.Backup) error {
+// failRestore ends a restore whose process died. An engine of before noted only
+// on the volume that the backup was error.
+func (m *Manager) failRestore(ctx context.Context, tx db.Tx, b *driverstate.Backup, intent string) error {
 	v, err := tx.VolumeGet(ctx, b.RestoreVolumeID)
 	switch {
 	case errors.Is(err, driverstate.ErrNotFound):
@@ -286,7 +288,7 @@ func (m *Manager) failRestore(ctx context.Context, tx db.Tx, b *driverstate.Back
 		}
 	}
 	action := driverstate.ActionRestoreDone
-	if v != nil && v.Metadata[metaOfError] != "" {
+	if intent == intentSalvage || v != nil && v.Metadata[metaOfError] != "" {
 		action = driverstate.ActionSalvageDone
 	}
 	_, err = move(ctx, tx, b.ID, action, func(b *driverstate.Backup) { b.FailReason = reasonRestore })

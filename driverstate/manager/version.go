@@ -12,7 +12,7 @@ import (
 // otherwise: a new kind of job or intent, an argument that must not be passed
 // over, a status that means something else. What only this process reads, and
 // arguments that may be passed over, leave it as it is.
-const serviceVersion = 1
+const serviceVersion = 2 // "salvaging"
 
 // refuseUpgrade answers ErrInvalidStatus while a service lives that understands
 // less than this process: it may be the one that takes the request for a

@@ -14,13 +14,14 @@ import (
 const volumeExtending driverstate.VolumeStatus = "extending"
 
 // Keys of a volume's metadata that Cinder keeps apart, as admin metadata, and
-// shows with the rest. Users can neither set nor remove them.
+// shows with the rest. Users can neither set nor remove them, nor what a restore
+// goes by.
 const (
 	metaReadOnly     = "readonly"
 	metaAttachedMode = "attached_mode"
 )
 
-var ownMetadata = []string{metaReadOnly, metaAttachedMode, metaOverwrite}
+var ownMetadata = []string{metaReadOnly, metaAttachedMode, metaOverwrite, metaResume, metaOfError}
 
 // changeVolume edits the row of a volume that c may see, in any status.
 func (m *Manager) changeVolume(ctx context.Context, c driverstate.Caller, id string, edit func(*driverstate.Volume) error) (v *driverstate.Volume, err error) {
