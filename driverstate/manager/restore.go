@@ -253,9 +253,13 @@ func (m *Manager) restoreTo(ctx context.Context, b *driverstate.Backup, v *drive
 }
 
 // dropPart does for the target of a restore whose process died what Abort would
-// have done. It may be called in a transaction that is run again.
+// have done. On the disk of this host that path may be another restore's.
 func (m *Manager) dropPart(v *driverstate.Volume) {
 	if m.cfg.DropTarget == nil || !v.Managed || v.Path == stdoutPath || v.Metadata[metaResume] != "" {
+		return
+	}
+	if !hostMatches(m.volumeHost(), v.Host) {
+		m.log.Warn("a part of a restore may be left on another host", "volume", v.ID, "host", v.Host, "path", v.Path+".partial")
 		return
 	}
 	err := m.checkTargetDir(v.Path)

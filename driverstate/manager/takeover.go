@@ -197,9 +197,9 @@ func (m *Manager) takeEntries(ctx context.Context, serviceID int64, runner strin
 
 func (m *Manager) takeEntry(ctx context.Context, seen *driverstate.Worker, runner string) error {
 	var w driverstate.Worker
-	var written *driverstate.Backup // a backup that was being written
+	var written, restored *driverstate.Backup // a backup that was being written, and one that was being restored
 	err := m.db.Update(ctx, func(tx db.Tx) error {
-		w, written = *seen, nil
+		w, written, restored = *seen, nil, nil
 		won, err := tx.WorkerClaimForCleanup(ctx, &w, m.backupService())
 		if err != nil || !won {
 			return err
@@ -220,16 +220,25 @@ func (m *Manager) takeEntry(ctx context.Context, seen *driverstate.Worker, runne
 		if err := discardRun(ctx, tx, b.ID, runner); err != nil {
 			return err
 		}
-		if w.Status == intentCreate && b.Status == driverstate.StatusCreating {
+		switch {
+		case w.Status == intentCreate && b.Status == driverstate.StatusCreating:
 			written = b
+			return nil
+		case w.Status != intentReset && b.Status == driverstate.StatusRestoring:
+			restored = b
 			return nil
 		}
 		return m.takeIntent(ctx, tx, b, w.Status)
 	})
-	if err != nil || written == nil {
+	switch {
+	case err != nil:
 		return err
+	case written != nil:
+		return m.recoverCreate(ctx, written, &w)
+	case restored != nil:
+		return m.recoverRestore(ctx, restored, &w)
 	}
-	return m.recoverCreate(ctx, written, &w)
+	return nil
 }
 
 // discardRun takes off what runner was running for a backup.
@@ -243,7 +252,7 @@ func discardRun(ctx context.Context, tx db.Tx, id, runner string) error {
 	return err
 }
 
-// takeIntent goes on with what was meant for a backup, or has it failed.
+// takeIntent goes on with what was meant for a backup.
 func (m *Manager) takeIntent(ctx context.Context, tx db.Tx, b *driverstate.Backup, intent string) error {
 	job := db.Job{BackupID: b.ID}
 	var args any
@@ -257,11 +266,6 @@ func (m *Manager) takeIntent(ctx context.Context, tx db.Tx, b *driverstate.Backu
 		}
 	case b.Status == driverstate.StatusCreating:
 		job.Kind, intent = db.JobImport, intentImport
-	case b.Status == driverstate.StatusRestoring:
-		if err := m.failRestore(ctx, tx, b, intent); err != nil {
-			return err
-		}
-		return clearIntent(ctx, tx, b.ID)
 	default:
 		return clearIntent(ctx, tx, b.ID) // it was moved on
 	}
@@ -272,8 +276,30 @@ func (m *Manager) takeIntent(ctx context.Context, tx db.Tx, b *driverstate.Backu
 	return m.enqueue(ctx, tx, &job, args)
 }
 
-// failRestore ends a restore whose process died. An engine of before noted only
-// on the volume that the backup was error.
+// recoverRestore ends a restore whose process died. w is this process's. The part
+// that was written goes first, or a kill in between would leave it, and outside of
+// a transaction: a mount that hangs must not keep others from writing.
+func (m *Manager) recoverRestore(ctx context.Context, b *driverstate.Backup, w *driverstate.Worker) error {
+	v, err := m.db.VolumeGet(ctx, b.RestoreVolumeID)
+	if err != nil && !errors.Is(err, driverstate.ErrNotFound) {
+		return err
+	}
+	if err == nil && v.Status == driverstate.VolumeRestoring {
+		m.dropPart(v)
+	}
+	return ignoreSuperseded(m.db.Update(ctx, func(tx db.Tx) error {
+		if err := m.ours(ctx, tx, w); err != nil {
+			return err
+		}
+		if err := m.failRestore(ctx, tx, b, w.Status); err != nil {
+			return err
+		}
+		return clearIntent(ctx, tx, b.ID)
+	}))
+}
+
+// failRestore makes both rows say that the restore has failed. An engine of
+// before noted only on the volume that the backup was error.
 func (m *Manager) failRestore(ctx context.Context, tx db.Tx, b *driverstate.Backup, intent string) error {
 	v, err := tx.VolumeGet(ctx, b.RestoreVolumeID)
 	switch {
@@ -281,7 +307,6 @@ func (m *Manager) failRestore(ctx context.Context, tx db.Tx, b *driverstate.Back
 	case err != nil:
 		return err
 	case v.Status == driverstate.VolumeRestoring:
-		m.dropPart(v)
 		markFailedRestore(v, driverstate.VolumeErrorRestoring, errors.New(reasonRestore))
 		if err := tx.VolumeUpdate(ctx, v, driverstate.VolumeRestoring); err != nil {
 			return err

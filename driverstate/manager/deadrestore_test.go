@@ -1,0 +1,88 @@
+package manager_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/manager"
+	"github.com/cinder-go/cinder-go/driverstate/volume"
+)
+
+// A path under management is on the disk of the host that took it. On that of
+// who cleans up, the file of that name is another restore's.
+func TestCleanupRemovesNoPartOnAnotherHost(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fleet) {
+		var mu sync.Mutex
+		dropped := map[string][]string{}
+		f.change = func(c *manager.Config) {
+			host := c.Host
+			c.DropTarget = func(path string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				dropped[host] = append(dropped[host], path)
+				return nil
+			}
+		}
+		var row *driverstate.Backup
+		var v *driverstate.Volume
+		_, b, _ := f.firstAlone(atRestore, func(a *member) func() {
+			row = a.managed(nil, image(64<<10, 1))
+			var err error
+			v, err = a.CreateVolume(t.Context(), admin, driverstate.VolumeRequest{SourceName: filepath.Join(t.TempDir(), "disk.raw"), Size: 1})
+			require.NoError(t, err)
+			return func() {
+				_, err := a.RestoreBackup(t.Context(), admin, row.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+				require.NoError(t, err)
+			}
+		})
+		b.cleanup()
+		f.noEntry()
+		assert.Equal(t, "incomplete restore reset on manager restart", b.row(row.ID).FailReason)
+		assert.Equal(t, driverstate.VolumeErrorRestoring, b.volume(v.ID).Status)
+		mu.Lock()
+		defer mu.Unlock()
+		assert.Empty(t, dropped)
+	})
+}
+
+// The mount of a target may hang.
+func TestThePartOfADeadRestoreIsRemovedWhileOthersCanWrite(t *testing.T) {
+	var l *lab
+	var writing error
+	l = openLab(t, t.TempDir(), func(c *manager.Config) {
+		c.DropTarget = func(path string) error {
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			defer cancel()
+			writing = l.db.Update(ctx, func(db.Tx) error { return nil })
+			return volume.DropPartial(path)
+		}
+	})
+	require.NoError(t, l.Start(t.Context()))
+	b := l.managed(nil, image(64<<10, 1))
+	v, err := l.CreateVolume(t.Context(), admin, driverstate.VolumeRequest{SourceName: filepath.Join(t.TempDir(), "disk.raw"), Size: 1})
+	require.NoError(t, err)
+	service := l.service(driverstate.BinaryBackup).ID
+	require.NoError(t, l.Stop(t.Context()))
+
+	l.set(b.ID, driverstate.StatusRestoring, func(b *driverstate.Backup) { b.RestoreVolumeID = v.ID })
+	l.worker("Backup", b.ID, "restoring", service)
+	v.Status = driverstate.VolumeRestoring
+	require.NoError(t, l.db.VolumeUpdate(t.Context(), v))
+	require.NoError(t, os.WriteFile(v.Path+".partial", []byte("half"), 0o600))
+
+	l.start()
+	assert.NoError(t, writing)
+	assert.NoFileExists(t, v.Path+".partial")
+	assert.Equal(t, driverstate.StatusAvailable, l.row(b.ID).Status)
+	assert.Equal(t, driverstate.VolumeErrorRestoring, l.volume(v.ID).Status)
+	_, err = l.db.WorkerGet(t.Context(), "Backup", b.ID)
+	assert.ErrorIs(t, err, driverstate.ErrNotFound)
+}
