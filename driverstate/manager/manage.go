@@ -196,6 +196,12 @@ func (m *Manager) ManageBackup(ctx context.Context, c driverstate.Caller, r driv
 	}
 	b := m.rowOf(c, f)
 	err = m.db.Update(ctx, func(tx db.Tx) error {
+		if err := m.checkNotLeaving(ctx, tx, b); err != nil {
+			return err
+		}
+		if err := m.checkParentStays(ctx, tx, b, line); err != nil {
+			return err
+		}
 		if b.NumDependentBackups, err = dependents(ctx, tx, b.ID); err != nil {
 			return err
 		}

@@ -68,6 +68,9 @@ func (m *Manager) ImportRecord(ctx context.Context, c driverstate.Caller, r driv
 		if err := m.checkNotLeaving(ctx, tx, &row); err != nil {
 			return err
 		}
+		if err := m.checkParentStays(ctx, tx, &row, nil); err != nil {
+			return err
+		}
 		n, err := dependents(ctx, tx, b.ID)
 		if err != nil {
 			return err
@@ -163,13 +166,24 @@ func (m *Manager) runImport(ctx context.Context, j db.Job) error {
 			return err
 		}
 	}
-	action := driverstate.ActionCreateDone
-	if fault != "" {
-		action = driverstate.ActionCreateFail
-	}
+	proven := fault
 	err = m.db.Update(ctx, func(tx db.Tx) error {
 		if err := m.ours(ctx, tx, w); err != nil {
 			return err
+		}
+		action := driverstate.ActionCreateDone
+		if fault = proven; fault == "" {
+			// A parent that only the store names was not asked for before.
+			leaving := m.checkParentStays(ctx, tx, b, line)
+			if leaving != nil && !errors.Is(leaving, driverstate.ErrInvalidStatus) {
+				return leaving
+			}
+			if leaving != nil {
+				fault = clip(text(leaving))
+			}
+		}
+		if fault != "" {
+			action = driverstate.ActionCreateFail
 		}
 		_, err := move(ctx, tx, b.ID, action, func(b *driverstate.Backup) {
 			b.FailReason = fault

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
@@ -131,6 +132,49 @@ func (m *Manager) checkNotLeaving(ctx context.Context, rows db.Backups, b *drive
 		}
 	}
 	return err
+}
+
+// checkParentStays refuses b while what it stands on is being deleted: a delete
+// looks for those that stand on a backup once, when it is accepted. line is b
+// with what the store has below it, as far as that is known.
+func (m *Manager) checkParentStays(ctx context.Context, rows db.Backups, b *driverstate.Backup, line []driverstate.Found) error {
+	refused := func(leaving *driverstate.Backup) error {
+		return refuseBackup(b.ID, driverstate.ErrInvalidStatus, fmt.Sprintf(
+			"it stands on objects that are being deleted with backup %s; to keep both, reset that one to available first", leaving.ID))
+	}
+	id := b.ParentID
+	if id == "" && len(line) > 0 {
+		id = line[0].Backup.ParentID
+	}
+	for range len(line) + 1 { // a line may be a loop
+		if id == "" {
+			return nil
+		}
+		row, err := rows.BackupGet(ctx, id)
+		switch {
+		case err == nil && m.keeps(row) && row.Status == driverstate.StatusDeleting:
+			return refused(row)
+		case err == nil && m.keeps(row):
+			return nil // what it stands on itself cannot be deleted
+		case err != nil && !errors.Is(err, driverstate.ErrNotFound):
+			return err
+		}
+		at := slices.IndexFunc(line, func(f driverstate.Found) bool { return f.Backup.ID == id })
+		if at < 0 {
+			return nil
+		}
+		stored := line[at].Backup
+		stored.Service, stored.Host = m.cfg.Driver.Service(), m.cfg.Host
+		others, err := m.twins(ctx, rows, &stored)
+		if err != nil {
+			return err
+		}
+		if len(others) > 0 && !slices.ContainsFunc(others, func(o *driverstate.Backup) bool { return o.Status != driverstate.StatusDeleting }) {
+			return refused(others[0])
+		}
+		id = stored.ParentID
+	}
+	return nil
 }
 
 // ownsObjects proves that the objects at the place of a last twin are those
