@@ -5,7 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -103,4 +105,87 @@ func TestAJobThatIsCancelledBeforeItsClaimIsRunAgain(t *testing.T) {
 	<-held.reached
 	require.NoError(t, l.ForceDeleteVolume(t.Context(), admin, v.ID))
 	l.until(b.ID, driverstate.StatusAvailable)
+}
+
+// badStart is a database that fails the transactions in which jobs take their
+// work, as one does that is restarted.
+type badStart struct {
+	db.DB
+	left   atomic.Int32 // how many are failed yet
+	unsaid bool         // they are committed, and the answer is lost
+}
+
+// claims notes that its transaction takes work.
+type claims struct {
+	db.Tx
+	seen *bool
+}
+
+func (c claims) WorkerClaim(ctx context.Context, resource, id string, service int64) (*driverstate.Worker, error) {
+	*c.seen = true
+	return c.Tx.WorkerClaim(ctx, resource, id, service)
+}
+
+func (s *badStart) Update(ctx context.Context, f func(db.Tx) error) error {
+	away := driverstate.Fail(driverstate.ErrUnavailable, "terminating connection due to administrator command (SQLSTATE 57P01)")
+	seen := false
+	err := s.DB.Update(ctx, func(tx db.Tx) error {
+		if err := f(claims{tx, &seen}); err != nil || !seen || s.unsaid || s.left.Load() == 0 {
+			return err
+		}
+		return away
+	})
+	if seen && s.left.Load() > 0 {
+		s.left.Add(-1)
+		return away
+	}
+	return err
+}
+
+// Nobody else would end work whose job has ended without taking it.
+func TestAJobThatTheDatabaseFailsAtItsStartIsTriedAgain(t *testing.T) {
+	remove := func(l *lab) (ended func() bool) {
+		b := l.managed(nil, image(200<<10, 1))
+		require.NoError(l.t, l.DeleteBackup(l.t.Context(), admin, b.ID, false))
+		return func() bool { return l.row(b.ID) == nil }
+	}
+	for _, c := range []struct {
+		name   string
+		unsaid bool
+		ask    func(*lab) (ended func() bool)
+	}{
+		{"delete", false, remove},
+		{"delete of which the answer is lost", true, remove},
+		{"backup", false, func(l *lab) func() bool {
+			v := l.newVolume()
+			require.NoError(l.t, fillVolume(v, image(256<<10, 1)))
+			b, err := l.CreateBackup(l.t.Context(), admin, driverstate.BackupRequest{VolumeID: v.ID})
+			require.NoError(l.t, err)
+			return func() bool { return l.row(b.ID).Status == driverstate.StatusAvailable }
+		}},
+		{"verification", false, func(l *lab) func() bool {
+			b := l.managed(nil, image(200<<10, 1))
+			asked, err := l.CreateVerification(l.t.Context(), admin, driverstate.VerifyRequest{BackupIDs: []string{b.ID}, Depth: driverstate.DepthData})
+			require.NoError(l.t, err)
+			return func() bool {
+				v, err := l.db.VerificationGet(l.t.Context(), asked.ID)
+				return err == nil && v.Status == driverstate.VerificationDone
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &badStart{unsaid: c.unsaid}
+			l := newLab(t, func(conf *manager.Config) {
+				s.DB = conf.DB
+				conf.DB, conf.WatchInterval = s, 10*time.Millisecond
+			})
+			s.left.Store(2)
+			ended := c.ask(l)
+			require.Eventually(t, ended, wait, tick)
+			assert.Zero(t, s.left.Load())
+			left, err := l.db.WorkerGetAll(t.Context(), 0)
+			require.NoError(t, err)
+			assert.Empty(t, left)
+		})
+	}
 }

@@ -234,7 +234,7 @@ func (m *Manager) takeRow(ctx context.Context, j db.Job, s driverstate.Status) (
 	if err == nil {
 		m.took(j, w)
 	}
-	return w, b, err
+	return w, b, notBegun(err)
 }
 
 // sameRestore is false for a restore that was stopped before it began, and whose

@@ -230,7 +230,7 @@ func (m *Manager) placeBackup(ctx context.Context, j db.Job) (w *driverstate.Wor
 	if err == nil {
 		m.took(j, w)
 	}
-	return w, b, v, cause, err
+	return w, b, v, cause, notBegun(err)
 }
 
 // place fills in where the copy of b will lie.

@@ -52,7 +52,7 @@ func runErrand[T any](ctx context.Context, m *Manager, j db.Job, e errand[T]) er
 		return err
 	})
 	if err != nil {
-		return err
+		return notBegun(err)
 	}
 	m.took(j, w)
 	begun := *row

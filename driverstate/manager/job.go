@@ -25,6 +25,9 @@ var errFenced = errors.New("stopped: the service was not heard of and its work m
 // errStopped is the outcome of work that ends with the service.
 var errStopped = errors.New("interrupted: the service was stopped")
 
+// errNotBegun is why a job could not take its work: the database failed it.
+var errNotBegun = errors.New("the job could not begin")
+
 // task is a job that runs in this process.
 type task struct {
 	job    db.Job
@@ -78,6 +81,28 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 	if !ok {
 		return fmt.Errorf("job %d: unknown kind %q", j.ID, j.Kind)
 	}
+	// One that could not begin is tried until the database is there again: once
+	// it has ended nobody looks for its work, which has no other job.
+	var err error
+	told := false
+	waited := m.poll(ctx, func() (bool, error) {
+		err = m.runJob(ctx, t, run, said)
+		again := errors.Is(err, errNotBegun) && ctx.Err() == nil
+		if again && !told {
+			m.log.WarnContext(ctx, "a job waits for the database", "job", j.ID, "kind", j.Kind, "backup", j.BackupID, "error", err)
+			told = true
+		}
+		return !again, nil
+	})
+	if waited != nil {
+		return m.putBack(ctx, j, nil) // stopped meanwhile
+	}
+	return err
+}
+
+// runJob runs the job of t. errNotBegun when it has not taken its work.
+func (m *Manager) runJob(ctx context.Context, t *task, run func(context.Context, db.Job) error, said *tally) error {
+	j := t.job
 	if !m.admit(ctx, j) {
 		return m.leaveToOthers(ctx, j)
 	}
@@ -87,11 +112,23 @@ func (m *Manager) handle(ctx context.Context, j db.Job) error {
 	if err != nil && t.claim == nil && ctx.Err() != nil {
 		return m.putBack(ctx, j, nil) // stopped before it was anyone's: whoever takes it sees why
 	}
+	if errors.Is(err, errNotBegun) {
+		return err
+	}
 	m.cfg.JobDone(said.outcome(ctx, j.Kind, m.cfg.Now().Sub(began), err))
 	if err != nil {
 		m.log.ErrorContext(ctx, "job could not record its outcome", "job", j.ID, "kind", j.Kind, "backup", j.BackupID, "error", err)
 	}
 	return err
+}
+
+// notBegun marks why the transaction failed with which a job takes its work,
+// unless the work is not the job's, or is gone.
+func notBegun(err error) error {
+	if err == nil || errors.Is(err, errSuperseded) || errors.Is(err, driverstate.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errNotBegun, err)
 }
 
 // admit waits until this process may do j; false when j is to be left to
@@ -128,7 +165,7 @@ func (m *Manager) fit(ctx context.Context, j db.Job) (may, others bool) {
 // the same again for ever.
 func (m *Manager) leaveToOthers(ctx context.Context, j db.Job) error {
 	if err := m.putBack(ctx, j, nil); err != nil {
-		return err
+		return notBegun(err)
 	}
 	_ = m.poll(ctx, func() (bool, error) { // a context that ends ends the wait
 		may, others := m.fit(ctx, j)
