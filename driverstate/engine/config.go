@@ -90,7 +90,8 @@ type Config struct {
 	AutoCleanup       bool
 	AutoCleanupChecks int
 	// VolumeDir holds the engine's own volumes; the members of a cluster share
-	// it. Empty for one in the state directory.
+	// it, at the same path. Empty for one in the state directory, which a cluster
+	// on a DatabaseURL must not have.
 	VolumeDir string
 
 	// Quotas are the limits of each project by resource
@@ -129,6 +130,11 @@ func (c *Config) Validate() error {
 		if _, err := postgres.Name(c.DatabaseURL); err != nil {
 			return err
 		}
+	}
+	if c.Cluster != "" && c.DatabaseURL != "" && c.VolumeDir == "" {
+		// Each would restore to a file of its own, whose volume others read elsewhere.
+		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf(
+			"cluster %s: its members do each other's work and must share their volumes: give each --volume-dir DIR, one directory at the same path", c.Cluster))
 	}
 	if c.VolumeDir != "" && !filepath.IsAbs(c.VolumeDir) {
 		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("directory of volumes %q is not absolute", c.VolumeDir))

@@ -83,6 +83,9 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	if c.AutoCleanup && c.Cluster == "" {
 		c.Logger.Warn("auto_cleanup_enabled does nothing: this engine is in no cluster, whose dead members it would clean up after; serve --cluster NAME joins one")
 	}
+	if c.Cluster != "" && c.DatabaseURL == "" {
+		c.Logger.Warn("this engine is alone in its cluster: nobody else has the rows that are in its state directory; serve --db URL shares them", "cluster", c.Cluster)
+	}
 	stores, err := e.openStores(c, levels.Logger("cinder_go.driver"))
 	if err != nil {
 		return err

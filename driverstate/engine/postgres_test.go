@@ -67,3 +67,22 @@ func TestADatabaseThatIsNoneIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
 	require.ErrorContains(t, err, "postgres://")
 }
+
+// Members at the default each have a directory of their own: a restore would
+// end with its data on one machine and its volume on another.
+func TestAClusterMustShareItsVolumes(t *testing.T) {
+	c := engine.Config{StateDir: t.TempDir(), Stores: []engine.Store{{URL: "posix:///srv"}}, DatabaseURL: "postgres://h/db", Cluster: "blue"}
+	_, err := engine.Start(t.Context(), c)
+	require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+	require.ErrorContains(t, err, "cluster blue: ")
+	require.ErrorContains(t, err, "--volume-dir")
+	for name, change := range map[string]func(*engine.Config){
+		"a directory":              func(c *engine.Config) { c.VolumeDir = "/srv/volumes" },
+		"no cluster":               func(c *engine.Config) { c.Cluster = "" },
+		"a database of one engine": func(c *engine.Config) { c.DatabaseURL = "" },
+	} {
+		may := c
+		change(&may)
+		assert.NoError(t, may.Validate(), name)
+	}
+}

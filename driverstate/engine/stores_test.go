@@ -112,14 +112,15 @@ func TestAStoreHasAZoneOfItsOwn(t *testing.T) {
 	require.ErrorContains(t, c.Set(map[string]string{"objects.backend_availability_zone": ""}), "is not a name")
 }
 
-func TestACleanupThatHasNoClusterIsWarnedOfOnce(t *testing.T) {
+func TestACleanupAndAClusterOfOneAreWarnedOfOnce(t *testing.T) {
+	const noCluster, noOther = "auto_cleanup_enabled does nothing", "alone in its cluster"
 	for name, c := range map[string]struct {
 		set  map[string]string
-		want int
+		want map[string]int
 	}{
-		"alone":        {map[string]string{"auto_cleanup_enabled": "true"}, 1},
-		"in a cluster": {map[string]string{"auto_cleanup_enabled": "true", "cluster": "blue"}, 0},
-		"not asked":    {map[string]string{"auto_cleanup_checks": "2"}, 0},
+		"alone":                  {map[string]string{"auto_cleanup_enabled": "true"}, map[string]int{noCluster: 1, noOther: 0}},
+		"in a cluster of itself": {map[string]string{"auto_cleanup_enabled": "true", "cluster": "blue"}, map[string]int{noCluster: 0, noOther: 1}},
+		"not asked":              {map[string]string{"auto_cleanup_checks": "2"}, map[string]int{noCluster: 0, noOther: 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said strings.Builder
@@ -129,7 +130,9 @@ func TestACleanupThatHasNoClusterIsWarnedOfOnce(t *testing.T) {
 			e, err := engine.Start(t.Context(), config)
 			require.NoError(t, err)
 			require.NoError(t, e.Close(t.Context()))
-			assert.Equal(t, c.want, strings.Count(said.String(), "auto_cleanup_enabled does nothing"), said.String())
+			for text, want := range c.want {
+				assert.Equal(t, want, strings.Count(said.String(), text), said.String())
+			}
 		})
 	}
 }

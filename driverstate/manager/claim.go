@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -136,11 +137,13 @@ func (m *Manager) sharedQueue() string {
 	return clusterQueue(m.cfg.Cluster)
 }
 
-// queueOf is where work on v goes: a file or device taken under management is
-// on the host that took it, which must then be there to do the work.
+// queueOf is where work on v goes: a file or device taken under management, and
+// a volume that was made before its host shared a directory with the others, is
+// on that host alone, which must then be there to do the work.
 func (m *Manager) queueOf(ctx context.Context, rows db.Services, v *driverstate.Volume) (string, error) {
 	at := hostPart(v.Host) + strings.TrimPrefix(m.cfg.Host, m.cfg.VolumeHost)
-	if m.cfg.Cluster == "" || !v.Managed {
+	everywhere := !v.Managed && filepath.Dir(v.Path) == filepath.Clean(m.cfg.VolumeDir)
+	if m.cfg.Cluster == "" || everywhere {
 		return m.sharedQueue(), nil
 	}
 	all, err := rows.ServiceGetAll(ctx)

@@ -2,7 +2,9 @@ package manager_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -123,6 +125,33 @@ func TestWorkOnAFileOfOneHostIsDoneThere(t *testing.T) {
 		}, wait, tick)
 		requireText(t, err, driverstate.ErrServiceDown, "Service cinder-backup could not be found on host h2.")
 		assert.Equal(t, driverstate.StatusAvailable, a.row(row.ID).Status)
+	})
+}
+
+// A volume that a host made before it shared a directory with the others, at a
+// path that each of them may have.
+func TestWorkOnAVolumeThatIsNotInTheSharedDirectoryIsDoneOnItsHost(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fleet) {
+		a, b := f.start("h1", blue), f.start("h2", blue)
+		v, content := b.newVolume(), image(256<<10, 1)
+		was := v.Path
+		v.Path = filepath.Join(t.TempDir(), filepath.Base(was))
+		require.NoError(t, os.Rename(was, v.Path))
+		require.NoError(t, b.db.VolumeUpdate(t.Context(), v))
+		row := a.managed(nil, content)
+		for range 4 {
+			_, err := a.RestoreBackup(t.Context(), admin, row.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+			require.NoError(t, err)
+			assert.Equal(t, "h2", a.until(row.ID, driverstate.StatusAvailable).Host)
+			made, err := a.CreateBackup(t.Context(), admin, driverstate.BackupRequest{VolumeID: v.ID})
+			require.NoError(t, err)
+			assert.Equal(t, "h2", a.until(made.ID, driverstate.StatusAvailable).Host)
+		}
+		f.only(a)
+		require.Eventually(t, func() bool {
+			_, err := a.RestoreBackup(t.Context(), admin, row.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+			return errors.Is(err, driverstate.ErrServiceDown)
+		}, wait, tick)
 	})
 }
 
