@@ -198,6 +198,8 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	case <-ctx.Done():
 		o.con.note("stopping")
 	case failure = <-ended:
+		close(ended)
+	case failure = <-e.Lost():
 	}
 	late := context.WithoutCancel(ctx)
 	drain, cancel := context.WithTimeout(late, drainTimeout)
@@ -205,9 +207,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	if server.Shutdown(drain) != nil {
 		server.Close()
 	}
-	if failure == nil {
-		<-ended
-	}
+	<-ended
 	closing, cancel := context.WithTimeout(late, closeTimeout)
 	defer cancel()
 	if err := e.Close(closing); err != nil {

@@ -1,15 +1,19 @@
 package commands
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cinder-go/cinder-go/driverstate/db/postgres/pgtest"
 )
 
 func TestServeTakesTheOptionsOfCinderConf(t *testing.T) {
@@ -29,6 +33,34 @@ func TestServeTakesTheOptionsOfCinderConf(t *testing.T) {
 	require.Equal(t, 0, code, errOut)
 	assert.Contains(t, out, "blue")
 	assert.DirExists(t, volumes)
+}
+
+// A restart of the server lets every host go; here the sessions of one process
+// end, and another waits for its host already.
+func TestServeEndsWhenAnotherProcessIsItsHost(t *testing.T) {
+	at, name := pgtest.URL(t), rand.Text()
+	conn, other := pgtest.Connect(t, at), pgtest.Connect(t, at)
+	_, _, ended := launchServer(t, "--store", "posix://"+t.TempDir(), "--state-dir", t.TempDir(), "--host", "h",
+		"--db", at+"&lock_timeout=50ms&application_name="+name, "--set", "report_interval=1")
+	var host int64
+	var holder, waiter int
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT classid::bigint << 32 | objid::bigint, pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+		WHERE locktype = 'advisory' AND granted AND application_name = $1`, name).Scan(&host, &holder))
+	require.NoError(t, other.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&waiter))
+	has := make(chan error, 1)
+	go func() {
+		_, err := other.Exec(t.Context(), "SELECT pg_advisory_lock($1)", host)
+		has <- err
+	}()
+	require.Eventually(t, func() bool {
+		var waits bool
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT $1 = ANY(pg_blocking_pids($2))", holder, waiter).Scan(&waits))
+		return waits
+	}, time.Minute, 5*time.Millisecond)
+	_, err := conn.Exec(t.Context(), "SELECT pg_terminate_backend($1)", holder)
+	require.NoError(t, err)
+	require.NoError(t, <-has)
+	assert.Equal(t, 6, ended())
 }
 
 // As behind a proxy that ends TLS: clients come to another URL than the engine.

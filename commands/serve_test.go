@@ -44,25 +44,34 @@ func (w *watched) Write(p []byte) (int, error) {
 // and a function that interrupts it and returns its exit code.
 func startServer(t *testing.T, args ...string) (base string, stop func() int) {
 	t.Helper()
+	base, interrupt, ended := launchServer(t, args...)
+	return base, func() int { interrupt(); return ended() }
+}
+
+// launchServer is startServer for a server that may end by itself, with what
+// ended answers.
+func launchServer(t *testing.T, args ...string) (base string, interrupt func(), ended func() int) {
+	t.Helper()
 	w := &watched{match: regexp.MustCompile(`on (https?://[0-9.:]+)/v3`), found: make(chan string, 1)}
 	found := w.found
 	s, _, _ := iostreams.Buffers(strings.NewReader(""))
 	s.Err = w
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int, 1)
+	code := make(chan int, 1)
 	go func() {
-		ended <- runMain(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), s, envOf(nil))
+		code <- runMain(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), s, envOf(nil))
 	}()
-	stop = sync.OnceValue(func() int { cancel(); return <-ended })
-	t.Cleanup(func() { stop() })
+	ended = sync.OnceValue(func() int { return <-code })
+	t.Cleanup(func() { cancel(); ended() })
 	select {
 	case base = <-found:
-	case code := <-ended:
-		t.Fatalf("serve ended with %d: %s", code, w.text.String())
+	case c := <-code:
+		code <- c
+		t.Fatalf("serve ended with %d: %s", c, w.text.String())
 	case <-time.After(time.Minute):
 		t.Fatal("serve does not come up")
 	}
-	return base, stop
+	return base, cancel, ended
 }
 
 func unpacked(t *testing.T) string {

@@ -32,6 +32,7 @@ type Engine struct {
 	metrics http.Handler
 	manager *manager.Stores
 	closers []io.Closer // in the order of closing
+	lost    chan error
 
 	once sync.Once
 	err  error
@@ -57,7 +58,7 @@ func Start(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	c.Logger = traced(c.Logger)
-	e := &Engine{}
+	e := &Engine{lost: make(chan error, 1)}
 	if err := e.open(ctx, dir, c); err != nil {
 		return nil, errors.Join(err, e.closeAll())
 	}
@@ -138,6 +139,9 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.manager = m
+	if shared, ok := database.(hostKeeper); ok {
+		e.closesFirst(e.keepHost(ctx, shared, cmp.Or(c.ReportInterval, hostInterval), c.Logger))
+	}
 	e.handler = api.New(m, api.Config{
 		Logger: levels.Logger("cinder_go.api"), Host: c.Host, LogLevels: levels, PublicURL: c.PublicURL, MaxLimit: c.MaxLimit, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),
 	})
@@ -175,6 +179,10 @@ func (e *Engine) Handler() http.Handler { return e.handler }
 
 // Manager gives tests and the engine's owner the operations without HTTP.
 func (e *Engine) Manager() *manager.Stores { return e.manager }
+
+// Lost answers once, with why, when another process has become the host of this
+// one: that one has its work now, and this one is to be closed.
+func (e *Engine) Lost() <-chan error { return e.lost }
 
 // Close cancels the work in progress, waits until its rows are true, at most
 // until ctx ends, and releases the state directory. Later calls answer the

@@ -189,3 +189,38 @@ func TestAJobThatTheDatabaseFailsAtItsStartIsTriedAgain(t *testing.T) {
 		})
 	}
 }
+
+// What a process had whose host is another's now is that one's: nothing of it is
+// written, and no heartbeat makes the first go on.
+func TestAProcessThatIsNotItsHostAnyMoreLeavesItsWorkAlone(t *testing.T) {
+	l := newLab(t, nil)
+	b, v, waits := l.managed(nil, image(200<<10, 1)), l.newVolume(), l.managed(nil, image(200<<10, 2))
+	held := l.driver.hold(atRestore)
+	_, err := l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+	require.NoError(t, err)
+	held.wait(t)
+	l.Disown()
+	require.Eventually(t, func() bool { return l.Running() == 0 }, wait, tick, "it is stopped")
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, waits.ID, false))
+	require.Eventually(t, func() bool { return l.Running() == 1 }, wait, tick)
+	services := func() time.Time {
+		rows, err := l.db.ServiceGetAll(t.Context())
+		require.NoError(t, err)
+		return rows[0].UpdatedAt
+	}
+	last := services()
+	require.Eventually(t, func() bool { return services().After(last) }, wait, tick, "a heartbeat")
+	assert.True(t, l.Fenced())
+	require.NoError(t, l.Stop(t.Context()))
+	assert.Equal(t, driverstate.StatusRestoring, l.row(b.ID).Status)
+	assert.Equal(t, driverstate.VolumeRestoring, l.volume(v.ID).Status)
+	assert.Equal(t, driverstate.StatusDeleting, l.row(waits.ID).Status)
+
+	next, err := manager.New(l.conf)
+	require.NoError(t, err)
+	require.NoError(t, next.Start(t.Context()))
+	defer func() { require.NoError(t, next.Stop(t.Context())) }()
+	l.untilGone(waits.ID)
+	assert.Equal(t, driverstate.StatusAvailable, l.row(b.ID).Status)
+	assert.Equal(t, driverstate.VolumeErrorRestoring, l.volume(v.ID).Status)
+}

@@ -105,9 +105,25 @@ func (m *Manager) fence() {
 		m.refenced = true
 		return
 	}
-	m.fenced = true
 	m.log.ErrorContext(m.ctx, "no heartbeat could be written for too long: work is stopped, since others may do it",
 		"host", m.cfg.Host, "last", m.beat)
+	m.stopClaimed()
+}
+
+// Disown stops the work of this process, whose host another process has become,
+// for good: what it had is that one's. Stop is to follow.
+func (m *Manager) Disown() {
+	for _, p := range m.peers() {
+		p.mu.Lock()
+		p.stopped = true // or a heartbeat would end the fence
+		p.stopClaimed()
+		p.mu.Unlock()
+	}
+}
+
+// stopClaimed is what a fence does, under mu.
+func (m *Manager) stopClaimed() {
+	m.fenced = true
 	for _, of := range m.tasks {
 		for t := range of {
 			if t.claim != nil || t.job.Kind == db.JobCleanup {

@@ -73,7 +73,10 @@ type DB struct {
 	logger *slog.Logger
 	lock   int64         // of who writes
 	turn   chan struct{} // held by who writes in this process
-	held   *pgx.Conn     // keeps other processes from being this host; may be nil
+	named  string        // the database, for people
+	host   string        // that this process is; may be empty
+	isHost int64         // lock of who is that
+	held   *pgx.Conn     // has isHost; nil without a host, and while the server is away
 }
 
 type transaction struct {
@@ -156,15 +159,15 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", name(c), err)
 	}
-	d := &DB{pool: pool, logger: o.Logger, turn: make(chan struct{}, 1)}
+	d := &DB{pool: pool, logger: o.Logger, turn: make(chan struct{}, 1), named: name(c), host: o.Host}
 	d.Rows = rows.Rows{Q: alone{d}, Dialect: dialect, Clock: o.Now}
-	if err := d.open(ctx, o.Host); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", name(c), explain(err)), d.Close())
+	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", d.named, explain(err)), d.Close())
 	}
 	return d, nil
 }
 
-func (d *DB) open(ctx context.Context, host string) error {
+func (d *DB) open(ctx context.Context) error {
 	var schema *string
 	if err := d.pool.QueryRow(ctx, "SELECT current_schema()").Scan(&schema); err != nil {
 		return err
@@ -176,8 +179,9 @@ func (d *DB) open(ctx context.Context, host string) error {
 	if err := migrate(ctx, d.pool, lockOf(*schema, "migrates"), d.logger); err != nil {
 		return err
 	}
+	d.isHost = lockOf(*schema, "is host "+d.host)
 	var err error
-	if d.held, err = hold(ctx, d.pool.Config().ConnConfig, lockOf(*schema, "is host "+host), host); err != nil {
+	if d.held, err = d.hold(ctx); err != nil {
 		return err
 	}
 	d.insert, err = riverjobs.NewInserter(riverpgxv5.New(d.pool), d.logger)

@@ -2,12 +2,14 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/rand"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -357,6 +359,42 @@ func TestTwoProcessesAreNotTheSameHost(t *testing.T) {
 		again, err := postgres.Open(t.Context(), at, postgres.Options{Host: "h"})
 		return err == nil && assert.NoError(t, again.Close())
 	}, 10*time.Second, time.Millisecond)
+}
+
+// forget ends the sessions of an application, as a restart of the server does.
+func forget(t *testing.T, conn *pgx.Conn, application string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var left int
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1", application).Scan(&left))
+		return left == 0
+	}, 10*time.Second, 5*time.Millisecond)
+}
+
+func TestAHostThatTheServerForgotIsKeptUnlessAnotherHasBecomeIt(t *testing.T) {
+	at := pgtest.URL(t)
+	conn := pgtest.Connect(t, at)
+	at = with(t, at, "lock_timeout", "50ms")
+	name := rand.Text()
+	first, err := postgres.Open(t.Context(), with(t, at, "application_name", name), postgres.Options{Host: "h"})
+	require.NoError(t, err)
+	require.NoError(t, first.KeepHost(t.Context()), "the server knows it")
+	forget(t, conn, name)
+	require.NoError(t, first.KeepHost(t.Context()))
+	_, err = postgres.Open(t.Context(), at, postgres.Options{Host: "h"})
+	require.ErrorIs(t, err, driverstate.ErrConflict, "it is held again")
+
+	forget(t, conn, name)
+	second, err := postgres.Open(t.Context(), at, postgres.Options{Host: "h"})
+	require.NoError(t, err)
+	for range 2 {
+		err = first.KeepHost(t.Context())
+		require.ErrorIs(t, err, driverstate.ErrConflict)
+		require.ErrorContains(t, err, "another process is host h on it: stop that one, or give this one a name of its own with --host")
+	}
+	require.NoError(t, second.KeepHost(t.Context()))
+	require.NoError(t, second.Close())
+	require.NoError(t, first.Close())
 }
 
 // The watch of a manager cancels a task whose entry is gone, which it may see

@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/cinder-go/cinder-go/driverstate"
+)
+
+// hostInterval is between two looks whether this process is its host yet,
+// unless heartbeats are told how often they come.
+const hostInterval = 10 * time.Second
+
+// hostKeeper is a database on which two processes could take themselves for one
+// host, see postgres.DB.
+type hostKeeper interface {
+	KeepHost(ctx context.Context) error
+}
+
+// hostWatch is the watch over the host of an engine.
+type hostWatch struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Close ends the watch.
+func (w *hostWatch) Close() error {
+	w.cancel()
+	<-w.done
+	return nil
+}
+
+// keepHost watches until it is closed, or another process is the host.
+func (e *Engine) keepHost(ctx context.Context, shared hostKeeper, every time.Duration, log *slog.Logger) *hostWatch {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w := &hostWatch{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			err := shared.KeepHost(ctx)
+			switch {
+			case errors.Is(err, driverstate.ErrConflict):
+				log.Error("work is stopped: another process does it", "error", err)
+				e.manager.Disown()
+				e.lost <- err
+				return
+			case err != nil && ctx.Err() == nil:
+				log.Warn("the host of this process is not kept from others", "error", err)
+			}
+		}
+	}()
+	return w
+}
