@@ -17,8 +17,9 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
-// Chunked returns d: a driver of one store that embeds a Driver has it, too.
-func (d *Driver) Chunked() *Driver { return d }
+// ChunkedOf returns d, which is the driver of every backup: one that embeds a
+// Driver and has several stores says in which a backup is.
+func (d *Driver) ChunkedOf(*driverstate.Backup) (*Driver, error) { return d, nil }
 
 // Started is when the copy of a backup began whose objects are named for
 // prefix: what Place needs to give the same name again. Zero for the prefix of

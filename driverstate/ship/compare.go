@@ -135,8 +135,11 @@ func (c *comparison) one(ctx context.Context, id string) error {
 // documents compares by what the documents say; sure is false where they say
 // nothing of the data.
 func (c *comparison) documents(ctx context.Context, a, b *driverstate.Found) (how string, sure bool, err error) {
-	ad, bd := chunkedOf(c.a), chunkedOf(c.b)
-	if ad == nil || bd == nil {
+	ad, bd, err := chunkedOf(c.a, &a.Backup, c.b, &b.Backup)
+	if err != nil {
+		return "", false, err
+	}
+	if ad == nil {
 		if a.Backup.VolumeID != b.Backup.VolumeID {
 			return fmt.Sprintf("of volume %s, and of %s", a.Backup.VolumeID, b.Backup.VolumeID), true, nil
 		}
@@ -198,7 +201,7 @@ func (c *comparison) data(ctx context.Context, a, b *driverstate.Found, sure boo
 // chainOf is the chain of f, whole, as d needs it.
 func chainOf(d driverstate.Driver, all map[string]*driverstate.Found, f *driverstate.Found) driverstate.Chain {
 	chain := driverstate.Chain{&f.Backup}
-	for at := f; at.Backup.ParentID != "" && chunkedOf(d) != nil; {
+	for at := f; at.Backup.ParentID != "" && isChunked(d); {
 		at = all[at.Backup.ParentID]
 		chain = append(driverstate.Chain{&at.Backup}, chain...)
 	}

@@ -28,15 +28,28 @@ type Job struct {
 	Observer       driverstate.Observer
 }
 
-// isChunked is a driver of the chunked format.
-type isChunked interface{ Chunked() *chunked.Driver }
+// chunkedFormat is a driver of the chunked format, of one store or of several.
+type chunkedFormat interface {
+	ChunkedOf(b *driverstate.Backup) (*chunked.Driver, error)
+}
 
-// chunkedOf is d as a driver of the chunked format; nil if it is none.
-func chunkedOf(d driverstate.Driver) *chunked.Driver {
-	if c, ok := d.(isChunked); ok {
-		return c.Chunked()
+func isChunked(d driverstate.Driver) bool {
+	_, ok := d.(chunkedFormat)
+	return ok
+}
+
+// chunkedOf are the drivers that have a, of ad, and b, of bd, in the chunked
+// format; nil if one of them is of another.
+func chunkedOf(ad driverstate.Driver, a *driverstate.Backup, bd driverstate.Driver, b *driverstate.Backup) (ac, bc *chunked.Driver, err error) {
+	x, ok := ad.(chunkedFormat)
+	y, ok2 := bd.(chunkedFormat)
+	if !ok || !ok2 {
+		return nil, nil, nil
 	}
-	return nil
+	if ac, err = x.ChunkedOf(a); err == nil {
+		bc, err = y.ChunkedOf(b)
+	}
+	return ac, bc, err
 }
 
 // oneWay is a driver whose store may be one that cannot be read while it is
@@ -104,7 +117,7 @@ func (j *Job) Ship(ctx context.Context, line []driverstate.ShipItem) (driverstat
 
 // keepsChains reports whether increments stay such: a driver that is not of the
 // chunked format makes each a full backup of its own.
-func (j *Job) keepsChains() bool { return chunkedOf(j.Target) != nil }
+func (j *Job) keepsChains() bool { return isChunked(j.Target) }
 
 // requireParent refuses a backup whose chain the target does not have.
 func (j *Job) requireParent(ctx context.Context, id, parent string) error {
@@ -233,8 +246,11 @@ func (j *Job) lookAt(ctx context.Context, to *driverstate.Backup) (*driverstate.
 // last of line; empty if it is.
 func (j *Job) differs(ctx context.Context, line []driverstate.ShipItem, there *driverstate.Backup, got *arrival) (string, error) {
 	from := &line[len(line)-1].At
-	s, t := chunkedOf(j.Source), chunkedOf(j.Target)
-	if s == nil || t == nil {
+	s, t, err := chunkedOf(j.Source, from, j.Target, there)
+	if err != nil {
+		return "", err
+	}
+	if s == nil {
 		return j.otherImage(ctx, line, there, got)
 	}
 	how, err := chunked.SameData(ctx, s, from, t, there)
@@ -276,7 +292,7 @@ func (j *Job) otherImage(ctx context.Context, line []driverstate.ShipItem, there
 
 // chainHere is what the source needs to restore the last of line.
 func (j *Job) chainHere(line []driverstate.ShipItem) driverstate.Chain {
-	if chunkedOf(j.Source) == nil {
+	if !isChunked(j.Source) {
 		line = line[len(line)-1:] // each can be read alone
 	}
 	chain := make(driverstate.Chain, len(line))
@@ -304,10 +320,12 @@ func (j *Job) copy(ctx context.Context, line []driverstate.ShipItem, to *drivers
 		}
 	}
 	item := line[len(line)-1]
-	s, t := chunkedOf(j.Source), chunkedOf(j.Target)
+	s, t, err := chunkedOf(j.Source, &item.At, j.Target, to)
+	if err != nil {
+		return err
+	}
 	var stored driverstate.Stored
-	var err error
-	if s != nil && t != nil && !j.Request.Flatten {
+	if s != nil && !j.Request.Flatten {
 		var o chunked.CopyOptions
 		if j.Request.Compression != "" {
 			if o.Compression, err = chunked.ParseCompression(j.Request.Compression); err != nil {
@@ -323,7 +341,7 @@ func (j *Job) copy(ctx context.Context, line []driverstate.ShipItem, to *drivers
 	}
 	got.row.ObjectCount, got.Objects = stored.ObjectCount, stored.ObjectCount
 	got.Bytes = stored.Bytes
-	if j.Landing != nil && t != nil {
+	if j.Landing != nil && isChunked(j.Target) {
 		got.Bytes, got.Kept = j.Landing.take()
 	}
 	return nil
@@ -349,7 +367,7 @@ func (j *Job) relay(ctx context.Context, line []driverstate.ShipItem, to *driver
 	if err == nil && sum != nil {
 		got.image = (*digest)(sum.Sum(nil))
 	}
-	if err == nil || chunkedOf(j.Target) != nil || errors.Is(err, driverstate.ErrConflict) {
+	if err == nil || isChunked(j.Target) || errors.Is(err, driverstate.ErrConflict) {
 		return stored, err
 	}
 	return stored, errors.Join(err, j.clean(ctx, to))
@@ -390,13 +408,13 @@ func (j *Job) settle(ctx context.Context, got *arrival) error {
 
 // readsBack reports whether the data is read at the target.
 func (j *Job) readsBack() bool {
-	return j.Request.Verify == driverstate.ShipVerifyFull || chunkedOf(j.Target) == nil
+	return j.Request.Verify == driverstate.ShipVerifyFull || !isChunked(j.Target)
 }
 
 // chainThere is the chain of a backup as the target has it.
 func (j *Job) chainThere(ctx context.Context, tip *driverstate.Backup) (driverstate.Chain, error) {
 	chain := driverstate.Chain{tip}
-	for at := tip; at.ParentID != "" && chunkedOf(j.Target) != nil && len(chain) < driverstate.MaxChain; at = chain[0] {
+	for at := tip; at.ParentID != "" && isChunked(j.Target) && len(chain) < driverstate.MaxChain; at = chain[0] {
 		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: at.ParentID})
 		if err != nil {
 			return nil, err
@@ -440,7 +458,7 @@ func (j *Job) proveImage(ctx context.Context, got *arrival, tip *driverstate.Bac
 		return nil
 	}
 	text := fmt.Sprintf("what the target has is not what was sent: the image has sha256 %x, and %x was sent", sum, *got.image)
-	if chunkedOf(j.Target) != nil {
+	if isChunked(j.Target) {
 		return damaged(tip.ID, text)
 	}
 	if err := j.clean(ctx, &got.row); err != nil {

@@ -2,6 +2,7 @@ package ship_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,13 +30,16 @@ const (
 	objectSize = 64 << 10
 	blockSize  = 4 << 10
 	volumeID   = "11111111-2222-3333-4444-555555555555"
-	meta       = `{"version": 2, "volume-base-metadata": {"size": 1, "project_id": "p"}}`
+	meta       = `{"version": 2, "volume-base-metadata": {"size": 1, "project_id": %q}}`
 )
 
 // volume is a source in memory.
-type volume struct{ *bytes.Reader }
+type volume struct {
+	*bytes.Reader
+	owner string
+}
 
-func (volume) Metadata() ([]byte, error) { return []byte(meta), nil }
+func (v volume) Metadata() ([]byte, error) { return fmt.Appendf(nil, meta, v.owner), nil }
 
 // disk is a target in memory.
 type disk struct {
@@ -115,18 +119,24 @@ func tapeConfig(path string, wrap func(objectstore.Store) objectstore.Store) tap
 // aChain writes three backups to a store, a full one and two increments.
 func aChain(t *testing.T, d driverstate.Driver) {
 	t.Helper()
+	aChainOf(t, d, "", "p")
+}
+
+// aChainOf writes them as those of a project, the volume being that of owner.
+func aChainOf(t *testing.T, d driverstate.Driver, project, owner string) {
+	t.Helper()
 	var parent *driverstate.Backup
 	for i, image := range images() {
 		name := fmt.Sprintf("backup %d ☃", i)
 		created := time.Date(2026, 11, 21, 5, 54, i, 946478000, time.UTC)
-		b := &driverstate.Backup{ID: ids()[i], VolumeID: volumeID, Name: &name, Size: 1, CreatedAt: created}
+		b := &driverstate.Backup{ID: ids()[i], VolumeID: volumeID, Name: &name, Size: 1, CreatedAt: created, ProjectID: project}
 		if parent != nil {
 			b.ParentID = parent.ID
 		}
 		var err error
 		b.Container, b.ServiceMetadata, err = d.Place(b, parent, created.Add(time.Minute))
 		require.NoError(t, err)
-		_, err = d.Backup(t.Context(), b, parent, volume{bytes.NewReader(image)}, nil)
+		_, err = d.Backup(t.Context(), b, parent, volume{bytes.NewReader(image), owner}, nil)
 		require.NoError(t, err)
 		parent = b
 	}
@@ -135,11 +145,18 @@ func aChain(t *testing.T, d driverstate.Driver) {
 // lineOf is the chain of a backup as a store has it.
 func lineOf(t *testing.T, d driverstate.Driver, id string) []driverstate.ShipItem {
 	t.Helper()
+	return lineIn(t, d, id, "")
+}
+
+// lineIn is the chain of a backup whose row is that of a project.
+func lineIn(t *testing.T, d driverstate.Driver, id, project string) []driverstate.ShipItem {
+	t.Helper()
 	var line []driverstate.ShipItem
 	for id != "" {
-		f, err := d.(driverstate.Scanner).Inspect(t.Context(), &driverstate.Backup{ID: id})
+		f, err := d.(driverstate.Scanner).Inspect(t.Context(), &driverstate.Backup{ID: id, ProjectID: project})
 		require.NoError(t, err)
 		row := f.Backup
+		row.ProjectID = cmp.Or(project, row.ProjectID)
 		row.Metadata, row.EncryptionKeyID = map[string]string{"kept": "yes"}, "99999999-8888-7777-6666-555555555555"
 		line = append([]driverstate.ShipItem{{At: f.Backup, Row: row}}, line...)
 		id = f.Backup.ParentID

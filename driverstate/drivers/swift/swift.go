@@ -52,7 +52,7 @@ func New(_ context.Context, c Config) (driverstate.Driver, error) {
 	if c.SingleUser {
 		return d, nil
 	}
-	return &accounts{driver: d, s: s}, nil
+	return &accounts{driver: d, s: s, others: map[string]*chunked.Driver{}}, nil
 }
 
 // ownAccount is that of the login.
@@ -99,7 +99,10 @@ func (c *Config) accountURL(g granted, project string) (string, error) {
 // own account; each backup is looked for in the account of its project.
 type accounts struct {
 	*driver
-	s *session
+	s  *session
+	mu sync.Mutex
+	// others are those of the accounts of other projects, by their ids.
+	others map[string]*chunked.Driver
 }
 
 var (
@@ -116,8 +119,30 @@ func (a *accounts) of(b *driverstate.Backup) (*chunked.Driver, error) {
 	if b == nil || !driverstate.IsKeystoneID(b.ProjectID) {
 		return a.Driver, nil
 	}
-	return a.cfg.driver(a.s.store(b.ProjectID))
+	return a.account(b.ProjectID)
 }
+
+// account is the driver of the account of a project, the same at every call;
+// of the login's when the id is empty.
+func (a *accounts) account(project string) (*chunked.Driver, error) {
+	if project == "" {
+		return a.Driver, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d := a.others[project]; d != nil {
+		return d, nil
+	}
+	d, err := a.cfg.driver(a.s.store(project))
+	if err == nil {
+		a.others[project] = d
+	}
+	return d, err
+}
+
+// ChunkedOf is the driver of the account that b is in, for what works on the
+// objects of backups.
+func (a *accounts) ChunkedOf(b *driverstate.Backup) (*chunked.Driver, error) { return a.of(b) }
 
 // Backup implements driverstate.Driver.
 func (a *accounts) Backup(ctx context.Context, b, parent *driverstate.Backup, src driverstate.Source, obs driverstate.Observer) (driverstate.Stored, error) {
@@ -219,7 +244,7 @@ func (a *accounts) scans(ctx context.Context, container string) (all []scan, err
 		projects = []string{""}
 	}
 	for _, project := range projects {
-		d, err := a.cfg.driver(a.s.store(project))
+		d, err := a.account(project)
 		if err != nil {
 			return nil, err
 		}
@@ -254,8 +279,12 @@ func (a *accounts) Inspect(ctx context.Context, b *driverstate.Backup) (driverst
 		return driverstate.Found{}, err
 	}
 	f, err := d.Inspect(ctx, b)
-	if err == nil && driverstate.IsKeystoneID(b.ProjectID) {
+	switch {
+	case err != nil:
+	case driverstate.IsKeystoneID(b.ProjectID):
 		f.Backup.ProjectID = b.ProjectID
+	default:
+		f.Backup.ProjectID = cmp.Or(a.s.project(), f.Backup.ProjectID)
 	}
 	return f, err
 }
