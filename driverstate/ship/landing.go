@@ -18,7 +18,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/objectstore"
 )
 
-// Landing is worn by the store that a shipment goes to. An object that is there
+// Landing is worn by the stores that a shipment goes to. An object that is there
 // with the size and the MD5 of what is to be written is not written again.
 // Before the metadata document of a backup is written, and after it, all that
 // was put under its prefix is compared with what the store has; what an earlier
@@ -27,15 +27,23 @@ import (
 //
 // It is for one shipment, and safe for concurrent use.
 type Landing struct {
-	objectstore.Store
 	// full reads everything back; otherwise only objects whose MD5 the listing
 	// does not tell are read.
 	full bool
 
 	mu       sync.Mutex
-	backups  map[place]*landed
 	sentSize int64
 	kept     int
+}
+
+// landingStore is one store that wears a Landing: a driver may have several,
+// such as the accounts of Swift, with the same names in each.
+type landingStore struct {
+	objectstore.Store
+	all *Landing
+
+	mu      sync.Mutex
+	backups map[place]*landed
 }
 
 // place is where the objects of one backup lie.
@@ -59,17 +67,16 @@ type sent struct {
 
 // NewLanding returns a Landing that is not worn yet: Wrap does that.
 func NewLanding(v driverstate.ShipVerify) *Landing {
-	return &Landing{full: v == driverstate.ShipVerifyFull, backups: map[place]*landed{}}
+	return &Landing{full: v == driverstate.ShipVerifyFull}
 }
 
 // Wrap puts l around s.
 func (l *Landing) Wrap(s objectstore.Store) objectstore.Store {
-	l.Store = s
-	return l
+	return &landingStore{Store: s, all: l, backups: map[place]*landed{}}
 }
 
 // Check passes the question on.
-func (l *Landing) Check(ctx context.Context) error {
+func (l *landingStore) Check(ctx context.Context) error {
 	if c, ok := l.Store.(objectstore.Checker); ok {
 		return c.Check(ctx)
 	}
@@ -77,7 +84,7 @@ func (l *Landing) Check(ctx context.Context) error {
 }
 
 // Sweep passes the work on.
-func (l *Landing) Sweep(ctx context.Context, container string) error {
+func (l *landingStore) Sweep(ctx context.Context, container string) error {
 	if s, ok := l.Store.(objectstore.Sweeper); ok {
 		return s.Sweep(ctx, container)
 	}
@@ -92,6 +99,13 @@ func (l *Landing) take() (bytes int64, kept int) {
 	bytes, kept = l.sentSize, l.kept
 	l.sentSize, l.kept = 0, 0
 	return bytes, kept
+}
+
+func (l *Landing) count(bytes int64, kept int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sentSize += bytes
+	l.kept += kept
 }
 
 // Endings of the names of a backup's objects (cinder/backup/chunkeddriver.py).
@@ -121,7 +135,7 @@ func isOwn(name, prefix string) bool {
 }
 
 // at returns what is known of a place, having listed it once.
-func (l *Landing) at(ctx context.Context, p place) (*landed, error) {
+func (l *landingStore) at(ctx context.Context, p place) (*landed, error) {
 	l.mu.Lock()
 	b := l.backups[p]
 	if b == nil {
@@ -133,7 +147,7 @@ func (l *Landing) at(ctx context.Context, p place) (*landed, error) {
 	return b, b.err
 }
 
-func (l *Landing) list(ctx context.Context, p place) (map[string]objectstore.Info, error) {
+func (l *landingStore) list(ctx context.Context, p place) (map[string]objectstore.Info, error) {
 	there := map[string]objectstore.Info{}
 	for info, err := range l.Store.List(ctx, p.container, p.prefix) {
 		if errors.Is(err, objectstore.ErrNoContainer) {
@@ -150,7 +164,7 @@ func (l *Landing) list(ctx context.Context, p place) (map[string]objectstore.Inf
 }
 
 // Put stores an object unless it is there.
-func (l *Landing) Put(ctx context.Context, container, name string, r io.ReadSeeker, size int64) error {
+func (l *landingStore) Put(ctx context.Context, container, name string, r io.ReadSeeker, size int64) error {
 	p := place{container, prefixOf(name)}
 	b, err := l.at(ctx, p)
 	if err != nil {
@@ -168,7 +182,7 @@ func (l *Landing) Put(ctx context.Context, container, name string, r io.ReadSeek
 	return l.prove(ctx, p, b)
 }
 
-func (l *Landing) send(ctx context.Context, p place, b *landed, name string, r io.ReadSeeker, size int64) error {
+func (l *landingStore) send(ctx context.Context, p place, b *landed, name string, r io.ReadSeeker, size int64) error {
 	if info, ok := b.there[name]; ok && info.Size == size {
 		sum, err := md5Of(r)
 		if err != nil {
@@ -183,9 +197,7 @@ func (l *Landing) send(ctx context.Context, p place, b *landed, name string, r i
 		}
 		if same {
 			b.put(name, &sent{size: size, md5: sum, proven: true})
-			l.mu.Lock()
-			l.kept++
-			l.mu.Unlock()
+			l.all.count(0, 1)
 			return nil
 		}
 	}
@@ -204,9 +216,7 @@ func (l *Landing) send(ctx context.Context, p place, b *landed, name string, r i
 		}
 	}
 	b.put(name, &sent{size: size, md5: sum})
-	l.mu.Lock()
-	l.sentSize += size
-	l.mu.Unlock()
+	l.all.count(size, 0)
 	return nil
 }
 
@@ -218,8 +228,8 @@ func (b *landed) put(name string, s *sent) {
 
 // same reports whether the object has the MD5 sum, by the listing, or where
 // that does not tell, or shall not be believed, by reading it.
-func (l *Landing) same(ctx context.Context, container, name string, info *objectstore.Info, sum []byte) (bool, error) {
-	if info != nil && info.MD5 != nil && !l.full {
+func (l *landingStore) same(ctx context.Context, container, name string, info *objectstore.Info, sum []byte) (bool, error) {
+	if info != nil && info.MD5 != nil && !l.all.full {
 		return bytes.Equal(info.MD5, sum), nil
 	}
 	body, err := l.Store.Get(ctx, container, name, 0, -1)
@@ -238,7 +248,7 @@ func (l *Landing) same(ctx context.Context, container, name string, info *object
 }
 
 // prove compares what was sent to p with what is there, and removes strays.
-func (l *Landing) prove(ctx context.Context, p place, b *landed) error {
+func (l *landingStore) prove(ctx context.Context, p place, b *landed) error {
 	now, err := l.list(ctx, p)
 	if err != nil {
 		return err
@@ -263,7 +273,7 @@ func (l *Landing) prove(ctx context.Context, p place, b *landed) error {
 		}
 		group.Go(func() error {
 			ok, err := l.same(ctx, p.container, name, info, s.md5)
-			if err == nil && !ok && info != nil && info.MD5 != nil && !l.full {
+			if err == nil && !ok && info != nil && info.MD5 != nil && !l.all.full {
 				// What a listing calls the MD5 is another digest where the
 				// server encrypts: reading decides.
 				ok, err = l.same(ctx, p.container, name, nil, s.md5)

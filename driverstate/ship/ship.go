@@ -20,7 +20,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/chunked"
 )
 
-// Job ships backups to Target, which is set up and whose store wears Landing.
+// Job ships backups to Target, which is set up and whose stores wear Landing.
 type Job struct {
 	Source, Target driverstate.Driver
 	Landing        *Landing // nil for a target that is no object store
@@ -94,7 +94,7 @@ func (j *Job) Ship(ctx context.Context, line []driverstate.ShipItem) (driverstat
 		first = 0
 	}
 	if parent := line[first].At.ParentID; parent != "" && !j.Request.Flatten && j.keepsChains() {
-		if err := j.requireParent(ctx, line[first].At.ID, parent); err != nil {
+		if err := j.requireParent(ctx, &line[first], parent); err != nil {
 			return out, err
 		}
 	}
@@ -119,11 +119,12 @@ func (j *Job) Ship(ctx context.Context, line []driverstate.ShipItem) (driverstat
 // chunked format makes each a full backup of its own.
 func (j *Job) keepsChains() bool { return isChunked(j.Target) }
 
-// requireParent refuses a backup whose chain the target does not have.
-func (j *Job) requireParent(ctx context.Context, id, parent string) error {
+// requireParent refuses a backup whose chain the target does not have where the
+// backups of its project are.
+func (j *Job) requireParent(ctx context.Context, item *driverstate.ShipItem, parent string) error {
 	scanner, ok := j.Target.(driverstate.Scanner)
 	missing := func(what string) error {
-		return &driverstate.Error{Op: "ship", Resource: "backup", ID: id, Err: driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
+		return &driverstate.Error{Op: "ship", Resource: "backup", ID: item.At.ID, Err: driverstate.Fail(driverstate.ErrInvalidStatus, fmt.Sprintf(
 			"it stands on %s, %s: ship the chain, or flatten it", parent, what))}
 	}
 	switch {
@@ -136,7 +137,7 @@ func (j *Job) requireParent(ctx context.Context, id, parent string) error {
 	}
 	var line []driverstate.Found
 	for at := parent; at != "" && len(line) < driverstate.MaxChain; {
-		found, err := scanner.Inspect(ctx, &driverstate.Backup{ID: at})
+		found, err := scanner.Inspect(ctx, &driverstate.Backup{ID: at, ProjectID: item.Row.ProjectID})
 		if errors.Is(err, driverstate.ErrNotFound) {
 			break
 		}
@@ -353,7 +354,7 @@ func (j *Job) copy(ctx context.Context, line []driverstate.ShipItem, to *drivers
 func (j *Job) relay(ctx context.Context, line []driverstate.ShipItem, to *driverstate.Backup, got *arrival) (driverstate.Stored, error) {
 	var parent *driverstate.Backup
 	if to.ParentID != "" {
-		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: to.ParentID})
+		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: to.ParentID, ProjectID: to.ProjectID})
 		if err != nil {
 			return driverstate.Stored{}, fmt.Errorf("its parent at the target: %w", err)
 		}
@@ -415,7 +416,7 @@ func (j *Job) readsBack() bool {
 func (j *Job) chainThere(ctx context.Context, tip *driverstate.Backup) (driverstate.Chain, error) {
 	chain := driverstate.Chain{tip}
 	for at := tip; at.ParentID != "" && isChunked(j.Target) && len(chain) < driverstate.MaxChain; at = chain[0] {
-		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: at.ParentID})
+		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: at.ParentID, ProjectID: tip.ProjectID})
 		if err != nil {
 			return nil, err
 		}

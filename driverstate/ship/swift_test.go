@@ -2,6 +2,7 @@ package ship_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/md5" // Swift's ETag
 	"encoding/json"
 	"fmt"
@@ -161,4 +162,60 @@ func TestABackupIsShippedFromTheAccountOfItsProject(t *testing.T) {
 			assert.Empty(t, same.Differences)
 		}
 	}
+}
+
+// Each backup goes by itself, as --all sends them.
+func TestAnIncrementFindsItsParentInTheAccountOfItsProject(t *testing.T) {
+	at := open(t, posixURL(filepath.Join(t.TempDir(), "a")), nil)
+	aChain(t, at)
+	for name, from := range map[string]driverstate.Driver{"copied": at, "restored into new ones": alone{at, t}} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeystoneSwift(t)
+			for _, there := range []bool{false, true} {
+				for _, id := range ids() {
+					l := ship.NewLanding(driverstate.ShipVerifyFull)
+					job := &ship.Job{Source: from, Target: k.open(t, "", l.Wrap), Landing: l, Observer: driverstate.Discard,
+						Request: driverstate.ShipRequest{Verify: driverstate.ShipVerifyFull}}
+					line := lineOf(t, at, id)
+					for i := range line {
+						line[i].Row.ProjectID = otherProject
+					}
+					out, err := job.Ship(t.Context(), line)
+					require.NoError(t, err)
+					require.Len(t, out.Landed, 1)
+					assert.Equal(t, there, out.Landed[0].There)
+				}
+			}
+			assert.Equal(t, []string{"AUTH_" + otherProject + "/box"}, slices.Collect(maps.Keys(k.boxes)))
+			for i, id := range ids() {
+				d := k.open(t, "", nil)
+				var got disk
+				_, err := d.Restore(t.Context(), chainOf(lineIn(t, d, id, otherProject)), &got, driverstate.RestoreOptions{}, nil)
+				require.NoError(t, err)
+				assert.True(t, bytes.Equal(images()[i], got.image), "backup %d", i)
+			}
+		})
+	}
+}
+
+// alone is a source as ceph is one: of no chunked format, and each backup can be
+// read by itself.
+type alone struct {
+	driverstate.Driver
+	t *testing.T
+}
+
+func (a alone) Restore(ctx context.Context, c driverstate.Chain, dst driverstate.Target, o driverstate.RestoreOptions, obs driverstate.Observer) (driverstate.Restored, error) {
+	return a.Driver.Restore(ctx, chainOf(lineOf(a.t, a.Driver, c.Tip().ID)), dst, o, obs)
+}
+
+// The same names may be in several stores of one driver.
+func TestEachStoreWearsTheLandingByItself(t *testing.T) {
+	l := ship.NewLanding("")
+	first, second := t.TempDir(), t.TempDir()
+	one, other := open(t, posixURL(first), l.Wrap), open(t, posixURL(second), l.Wrap)
+	aChain(t, one)
+	assert.Empty(t, slices.Collect(maps.Keys(filesOf(t, second))))
+	aChain(t, other)
+	assert.Equal(t, filesOf(t, first), filesOf(t, second))
 }
