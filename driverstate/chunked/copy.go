@@ -42,19 +42,26 @@ type CopyOptions struct {
 // CopyFrom copies the backup b of the store of from to the store of d, where it
 // is named as to says: to.Container and to.ServiceMetadata are from d.Place.
 // Each object is read, inflated and proven by its md5 and, where the hash list
-// reaches, by its SHA-256 before anything of it is written. Offsets, lengths and
+// reaches, by its SHA-256 before anything of it is written. Warnings tell of a
+// list that is absent or cannot be used: the copy has none. Offsets, lengths and
 // md5s stay as they are; object names, and with o.Compression the words of
 // compression, are new. Chunks come first, the metadata document last.
 //
 // What is wrong with b answers to ErrCorrupt. What was copied so far stays: a
 // second call writes it again.
-func (d *Driver) CopyFrom(ctx context.Context, from *Driver, b, to *driverstate.Backup, o CopyOptions, obs driverstate.Observer) (driverstate.Stored, error) {
+func (d *Driver) CopyFrom(ctx context.Context, from *Driver, b, to *driverstate.Backup, o CopyOptions, obs driverstate.Observer) (Copied, error) {
 	c := &copier{d: d, from: from, to: to, o: o}
-	stored, err := c.copy(ctx, b, obs)
+	copied, err := c.copy(ctx, b, obs)
 	if err != nil {
 		err = &driverstate.Error{Op: "ship", Resource: "backup", ID: b.ID, Err: err}
 	}
-	return stored, err
+	return copied, err
+}
+
+// Copied is what CopyFrom left.
+type Copied struct {
+	driverstate.Stored
+	Warnings []string // each names its backup
 }
 
 // copier makes one copy.
@@ -69,7 +76,7 @@ type copier struct {
 	stored  atomic.Int64
 }
 
-func (c *copier) copy(ctx context.Context, b *driverstate.Backup, obs driverstate.Observer) (out driverstate.Stored, err error) {
+func (c *copier) copy(ctx context.Context, b *driverstate.Backup, obs driverstate.Observer) (out Copied, err error) {
 	if obs == nil {
 		obs = driverstate.Discard
 	}
@@ -82,8 +89,12 @@ func (c *copier) copy(ctx context.Context, b *driverstate.Backup, obs driverstat
 	if c.layer, err = c.from.loadLayer(ctx, b); err != nil {
 		return out, err
 	}
-	if err := c.from.loadProof(ctx, c.layer, &plan{}); err != nil {
+	var lists plan
+	if err := c.from.loadProof(ctx, c.layer, &lists); err != nil {
 		return out, err
+	}
+	for _, w := range lists.warnings {
+		out.Warnings = append(out.Warnings, w+": it is proven by md5 alone")
 	}
 	defer c.layer.hashes.close()
 	c.rename()
@@ -114,7 +125,8 @@ func (c *copier) copy(ctx context.Context, b *driverstate.Backup, obs driverstat
 		return out, err
 	}
 	err = c.document(ctx, metadataName(c.to.ServiceMetadata), func(w io.Writer) error { return writeMetadata(w, &c.meta) })
-	return driverstate.Stored{ObjectCount: len(c.meta.Extents), Bytes: c.stored.Load()}, err
+	out.Stored = driverstate.Stored{ObjectCount: len(c.meta.Extents), Bytes: c.stored.Load()}
+	return out, err
 }
 
 // rename makes the document of the copy: that of the original with the object

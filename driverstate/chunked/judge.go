@@ -58,7 +58,7 @@ func (d *Driver) look(ctx context.Context, gr *group) (*copyFound, error) {
 	}
 	f.judgeObjects(m, gr)
 	f.judgeLength(m, hashes)
-	f.judgeVolumeMeta(m, hashes)
+	f.judgeVolumeMeta(m, hashes, gr)
 	if len(gr.prefix) > 255 {
 		f.warn("its object prefix is longer than 255 bytes, which no row can hold")
 	}
@@ -265,7 +265,7 @@ func (f *copyFound) judgeLength(m *Metadata, h hashShape) {
 
 // judgeVolumeMeta takes size and owner from the volume's own columns and
 // compares the size with what the documents cover.
-func (f *copyFound) judgeVolumeMeta(m *Metadata, h hashShape) {
+func (f *copyFound) judgeVolumeMeta(m *Metadata, h hashShape, gr *group) {
 	b := &f.Backup
 	facts, err := parseVolumeMeta(m.VolumeMeta)
 	if err != nil {
@@ -273,7 +273,7 @@ func (f *copyFound) judgeVolumeMeta(m *Metadata, h hashShape) {
 		f.doubtful = true
 	}
 	b.ProjectID, b.UserID = facts.project, facts.user
-	if facts.encryptionKey != "" {
+	if facts.encryptionKey != "" && !gr.keyed {
 		f.warn("its own encryption key is lost; the volume's was %s", facts.encryptionKey)
 	}
 	var extentEnd int64

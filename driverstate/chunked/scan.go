@@ -298,6 +298,7 @@ func (d *Driver) inspect(ctx context.Context, b *driverstate.Backup) (*copyFound
 	}
 	var copies []*copyFound
 	for _, gr := range groups {
+		gr.keyed = b.EncryptionKeyID != ""
 		f, err := d.judge(ctx, gr)
 		if err != nil {
 			return nil, err
@@ -318,6 +319,7 @@ type group struct {
 	id                identity
 	metadata, hashes  *objectstore.Info
 	chunks            []chunkInfo
+	keyed             bool // its row has its own encryption key
 }
 
 // chunkInfo is one listed chunk.

@@ -26,6 +26,7 @@ type image struct {
 
 	restored   chan struct{} // closed when the restore has ended well
 	volumeMeta []byte
+	warnings   []string
 }
 
 func newImage() *image {
@@ -36,8 +37,9 @@ func newImage() *image {
 type digest = [sha256.Size]byte
 
 // relay restores chain from source into the backup b of target, based on parent
-// if not nil. What is restored goes through sum, if not nil.
-func relay(ctx context.Context, source driverstate.Driver, chain driverstate.Chain, target driverstate.Driver, b, parent *driverstate.Backup, sum hash.Hash, obs driverstate.Observer) (driverstate.Stored, error) {
+// if not nil. What is restored goes through sum, if not nil. The warnings are
+// those of the restore.
+func relay(ctx context.Context, source driverstate.Driver, chain driverstate.Chain, target driverstate.Driver, b, parent *driverstate.Backup, sum hash.Hash, obs driverstate.Observer) (driverstate.Stored, []string, error) {
 	m := newImage()
 	m.r, m.w = io.Pipe()
 	m.out = m.w
@@ -50,7 +52,7 @@ func relay(ctx context.Context, source driverstate.Driver, chain driverstate.Cha
 	go func() {
 		done, err := source.Restore(ctx, chain, restoring{m}, driverstate.RestoreOptions{}, driverstate.Discard)
 		if err == nil {
-			m.volumeMeta = done.VolumeMeta
+			m.volumeMeta, m.warnings = done.VolumeMeta, done.Warnings
 			close(m.restored)
 		} else {
 			cancel(err)
@@ -62,9 +64,9 @@ func relay(ctx context.Context, source driverstate.Driver, chain driverstate.Cha
 	m.r.CloseWithError(errUnread)
 	// Of the two errors one is the cause and the other its echo.
 	if restored := <-ended; restored != nil && !errors.Is(restored, errUnread) {
-		return stored, restored
+		return stored, nil, restored
 	}
-	return stored, err
+	return stored, m.warnings, err
 }
 
 func (m *image) backup(ctx context.Context, target driverstate.Driver, b, parent *driverstate.Backup, obs driverstate.Observer) (driverstate.Stored, error) {

@@ -165,7 +165,8 @@ type arrival struct {
 	// else nil.
 	image *digest
 	// same is true when the target's image was found to be that.
-	same bool
+	same     bool
+	warnings []string
 }
 
 // one ships the last of line.
@@ -199,11 +200,12 @@ func (j *Job) one(ctx context.Context, line []driverstate.ShipItem, out *drivers
 				"the target has another backup of this id in container "+to.Container+": "+how)}
 		}
 		got.There = true
-		out.Warnings = append(out.Warnings, named(to.ID, there.Warnings)...)
 	} else if err := j.copy(ctx, line, to, there, got); err != nil {
 		return nil, err
 	}
-	return got, j.settle(ctx, got)
+	err = j.settle(ctx, got)
+	out.Warnings = append(out.Warnings, got.warnings...)
+	return got, err
 }
 
 // rowThere is the row that the site of the target would have.
@@ -298,7 +300,9 @@ func (j *Job) chainHere(line []driverstate.ShipItem) driverstate.Chain {
 	}
 	chain := make(driverstate.Chain, len(line))
 	for i := range line {
-		chain[i] = &line[i].At
+		at := line[i].At
+		at.EncryptionKeyID = line[i].Row.EncryptionKeyID // which no store knows, and would warn of
+		chain[i] = &at
 	}
 	return chain
 }
@@ -333,7 +337,9 @@ func (j *Job) copy(ctx context.Context, line []driverstate.ShipItem, to *drivers
 				return err
 			}
 		}
-		stored, err = t.CopyFrom(ctx, s, &item.At, to, o, j.Observer)
+		var copied chunked.Copied
+		copied, err = t.CopyFrom(ctx, s, &item.At, to, o, j.Observer)
+		stored, got.warnings = copied.Stored, copied.Warnings
 	} else {
 		stored, err = j.relay(ctx, line, to, got)
 	}
@@ -364,7 +370,8 @@ func (j *Job) relay(ctx context.Context, line []driverstate.ShipItem, to *driver
 	if j.readsBack() {
 		sum = sha256.New()
 	}
-	stored, err := relay(ctx, j.Source, j.chainHere(line), j.Target, to, parent, sum, renamed{j.Observer})
+	stored, warnings, err := relay(ctx, j.Source, j.chainHere(line), j.Target, to, parent, sum, renamed{j.Observer})
+	got.warnings = named(to.ID, warnings)
 	if err == nil && sum != nil {
 		got.image = (*digest)(sum.Sum(nil))
 	}
@@ -379,97 +386,6 @@ func (j *Job) clean(ctx context.Context, to *driverstate.Backup) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	return j.Target.Delete(ctx, to)
-}
-
-// settle looks at what arrived once more: it must be whole, and with the full
-// verification its data, too. What is in no chunked format is read always:
-// nothing else tells what is there.
-func (j *Job) settle(ctx context.Context, got *arrival) error {
-	if !j.canRead() {
-		return nil
-	}
-	found, err := j.lookAt(ctx, &got.row)
-	switch {
-	case err != nil:
-		return err
-	case found == nil:
-		return damaged(got.BackupID, "the target has nothing of it in container "+got.Container)
-	case found.Condition != driverstate.ConditionWhole:
-		return damaged(got.BackupID, fmt.Sprintf("it is %s at the target: %s", found.Condition, found.Reason))
-	}
-	got.row.ObjectCount, got.Objects = found.Backup.ObjectCount, found.Backup.ObjectCount
-	switch {
-	case !j.readsBack() || got.same: // the same: its data was read
-		return nil
-	case got.image != nil:
-		return j.proveImage(ctx, got, &found.Backup)
-	}
-	return j.prove(ctx, &found.Backup)
-}
-
-// readsBack reports whether the data is read at the target.
-func (j *Job) readsBack() bool {
-	return j.Request.Verify == driverstate.ShipVerifyFull || !isChunked(j.Target)
-}
-
-// chainThere is the chain of a backup as the target has it.
-func (j *Job) chainThere(ctx context.Context, tip *driverstate.Backup) (driverstate.Chain, error) {
-	chain := driverstate.Chain{tip}
-	for at := tip; at.ParentID != "" && isChunked(j.Target) && len(chain) < driverstate.MaxChain; at = chain[0] {
-		found, err := j.Target.(driverstate.Scanner).Inspect(ctx, &driverstate.Backup{ID: at.ParentID, ProjectID: tip.ProjectID})
-		if err != nil {
-			return nil, err
-		}
-		chain = append(driverstate.Chain{&found.Backup}, chain...)
-	}
-	return chain, nil
-}
-
-// prove reads the data of a backup at the target with the chain that it has
-// there.
-func (j *Job) prove(ctx context.Context, tip *driverstate.Backup) error {
-	v, ok := j.Target.(driverstate.Verifier)
-	if !ok {
-		return nil
-	}
-	chain, err := j.chainThere(ctx, tip)
-	if err != nil {
-		return err
-	}
-	report, err := v.Verify(ctx, chain, driverstate.DepthData, driverstate.Discard)
-	if err == nil && report.Condition != driverstate.ConditionWhole {
-		err = damaged(tip.ID, fmt.Sprintf("its data at the target is %s: %s", report.Condition, report.Reason))
-	}
-	return err
-}
-
-// proveImage reads the image of a backup that was just written, which must be
-// that of the original. Another one is removed where nothing but its image
-// would tell that it is wrong.
-func (j *Job) proveImage(ctx context.Context, got *arrival, tip *driverstate.Backup) error {
-	chain, err := j.chainThere(ctx, tip)
-	if err != nil {
-		return err
-	}
-	sum, err := imageSum(ctx, j.Target, chain)
-	switch {
-	case err != nil:
-		return fmt.Errorf("reading back what was written: %w", err)
-	case sum == *got.image:
-		return nil
-	}
-	text := fmt.Sprintf("what the target has is not what was sent: the image has sha256 %x, and %x was sent", sum, *got.image)
-	if isChunked(j.Target) {
-		return damaged(tip.ID, text)
-	}
-	if err := j.clean(ctx, &got.row); err != nil {
-		return errors.Join(damaged(tip.ID, text+"; it could not be removed there"), err)
-	}
-	return damaged(tip.ID, text+"; it was removed there: look at the store, then ship it again")
-}
-
-func damaged(id, text string) error {
-	return &driverstate.Error{Op: "ship", Resource: "backup", ID: id, Err: driverstate.Fail(driverstate.ErrCorrupt, text)}
 }
 
 // named puts the id of a backup before warnings.

@@ -30,7 +30,7 @@ const (
 	objectSize = 64 << 10
 	blockSize  = 4 << 10
 	volumeID   = "11111111-2222-3333-4444-555555555555"
-	meta       = `{"version": 2, "volume-base-metadata": {"size": 1, "project_id": %q}}`
+	meta       = `{"version": 2, "volume-base-metadata": {"size": 1, "project_id": "%s"}}`
 )
 
 // volume is a source in memory.
@@ -211,6 +211,7 @@ func TestAChainIsShippedFromStoreToStore(t *testing.T) {
 			out, err := job.Ship(t.Context(), lineOf(t, at, ids()[2]))
 			require.NoError(t, err, url)
 			require.Len(t, out.Landed, 3)
+			require.Empty(t, out.Warnings)
 			for k, landed := range out.Landed {
 				r, err := driverstate.DecodeRecord(landed.Record)
 				require.NoError(t, err)

@@ -148,6 +148,7 @@ type sighting struct {
 	volumeID string // empty when nothing tells
 	place    place
 	meta     *volumeMeta // nil when there is none
+	keyed    bool        // its row has its own encryption key
 }
 
 func (s sighting) nothing() bool { return s.place.image == nil && s.meta == nil }
@@ -155,7 +156,7 @@ func (s sighting) nothing() bool { return s.place.image == nil && s.meta == nil 
 // look looks for one backup, in the pool that its row names or in the driver's
 // own.
 func (d *Driver) look(ctx context.Context, b *driverstate.Backup) (sighting, error) {
-	s := sighting{pool: b.Container}
+	s := sighting{pool: b.Container, keyed: b.EncryptionKeyID != ""}
 	if s.pool == "" {
 		s.pool = d.cfg.Pool
 	}

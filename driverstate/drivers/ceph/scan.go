@@ -187,7 +187,7 @@ func (d *Driver) warnOfMeta(id string, s sighting, warn func(string, ...any)) {
 		warn("its metadata object %s %s", metaName(id), m.fault)
 	case m.base.ID != "" && m.base.ID != s.volumeID:
 		warn("its metadata object is of volume %.80q", m.base.ID)
-	case m.base.EncryptionKey != "":
+	case m.base.EncryptionKey != "" && !s.keyed:
 		warn("its own encryption key is lost; the volume's was %.80q", m.base.EncryptionKey)
 	}
 }
