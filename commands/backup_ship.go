@@ -119,6 +119,8 @@ func (o *shipOptions) checkTarget() error {
 		return usagef("--chain and --flatten exclude each other")
 	case o.ask.VolumeSize > 0 && (driverstate.IsPipe(o.ask.To) || !strings.HasPrefix(o.ask.To, "file:")):
 		return usagef("--volume-size is for a tape in files, such as --to file:///srv/x.cbk")
+	case o.ask.Verify == driverstate.ShipVerifyFull && driverstate.IsPipe(o.ask.To):
+		return usagef("--read-back cannot read what went down a pipe: write a file, such as --to file:///srv/x.cbk")
 	case o.ask.Compression != "" && !slices.Contains([]string{"none", "off", "no", "zlib", "gzip", "bz2", "bzip2", "zstd"}, o.ask.Compression):
 		return usagef("compression %q is not none, zlib, bz2 or zstd", o.ask.Compression)
 	}

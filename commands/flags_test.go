@@ -72,6 +72,7 @@ func TestWrongUsageIsExitTwoBeforeAnythingIsCalled(t *testing.T) {
 		{"a disk at two places", []string{"backup-nbd", "x", "--standalone", "--listen", "127.0.0.1:1", "--socket", "s"}, "excludes --listen"},
 		{"bytes over the API", []string{"backup-restore", "x", "--to", "-", "--os-endpoint", "http://h"}, "needs --standalone"},
 		{"restore to nowhere", []string{"backup-restore", "x", "--standalone"}, "say where to"},
+		{"a pipe read back", append([]string{"backup-ship", "x", "--to", "file:-", "--read-back"}, onStore...), "write a file, such as --to file:///srv/x.cbk"},
 		{"no-wait in process", []string{"backup-force-delete", "x", "--standalone", "--no-wait"}, "--no-wait needs a server"},
 		{"two kinds of target", []string{"backup-list", "--standalone", "--os-cloud", "x"}, "exclude each other"},
 		{"quiet events", []string{"backup-list", "--quiet", "--json-events"}, "exclude each other"},

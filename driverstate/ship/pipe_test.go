@@ -59,3 +59,40 @@ func TestShipmentsDownAPipeAreOneTape(t *testing.T) {
 	requireImages(t, open(t, "file://"+path, nil))
 	assert.Equal(t, 1, bytes.Count(raw.Bytes(), []byte(`"format":"cinder-go tape"`)), "one head")
 }
+
+// What is restored into a new increment is compared with the parent's hash list,
+// which a pipe does not give back.
+func TestAnIncrementThatIsNoCopyIsRefusedDownAPipe(t *testing.T) {
+	at := open(t, posixURL(filepath.Join(t.TempDir(), "a")), nil)
+	aChain(t, at)
+	var raw bytes.Buffer
+	pipe := tape.NewPipe(&raw, nil, nil)
+	down := func(id string, r driverstate.ShipRequest) error {
+		l := ship.NewLanding("")
+		c := tapeConfig("", l.Wrap)
+		c.Out = pipe
+		d, err := tape.New(t.Context(), c)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, d.Close()) }()
+		_, err = (&ship.Job{Source: alone{at, t}, Target: d, Landing: l, Request: r, Observer: driverstate.Discard}).Ship(t.Context(), lineOf(t, at, id))
+		return err
+	}
+	for _, r := range []driverstate.ShipRequest{{Chain: true}, {}} {
+		err := down(ids()[1], r)
+		require.ErrorIs(t, err, driverstate.ErrNotSupported)
+		assert.ErrorContains(t, err, "backup "+ids()[1]+": it stands on "+ids()[0]+", with which its image cannot be compared down a pipe: flatten it")
+	}
+	require.Zero(t, raw.Len(), "nothing was sent")
+	require.NoError(t, down(ids()[0], driverstate.ShipRequest{Chain: true}))
+	require.NoError(t, down(ids()[2], driverstate.ShipRequest{Flatten: true}))
+	require.NoError(t, pipe.Close())
+	path := filepath.Join(t.TempDir(), "x.cbk")
+	require.NoError(t, os.WriteFile(path, raw.Bytes(), 0o600))
+	there := open(t, "file://"+path, nil)
+	for _, i := range []int{0, 2} {
+		var got disk
+		_, err := there.Restore(t.Context(), chainOf(lineOf(t, there, ids()[i])), &got, driverstate.RestoreOptions{}, nil)
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(images()[i], got.image), "backup %d", i)
+	}
+}

@@ -93,6 +93,9 @@ func (j *Job) Ship(ctx context.Context, line []driverstate.ShipItem) (driverstat
 	if j.Request.Chain {
 		first = 0
 	}
+	if err := j.requireReadable(line[first:]); err != nil {
+		return out, err
+	}
 	if parent := line[first].At.ParentID; parent != "" && !j.Request.Flatten && j.keepsChains() {
 		if err := j.requireParent(ctx, &line[first], parent); err != nil {
 			return out, err
@@ -153,6 +156,21 @@ func (j *Job) requireParent(ctx context.Context, item *driverstate.ShipItem, par
 	driverstate.LinkChains(line)
 	if line[0].Condition != driverstate.ConditionWhole {
 		return missing(fmt.Sprintf("which is %s at the target: %s", line[0].Condition, line[0].Reason))
+	}
+	return nil
+}
+
+// requireReadable refuses an increment that is to be made of an image where its
+// parent cannot be read: its hash list tells what has changed.
+func (j *Job) requireReadable(line []driverstate.ShipItem) error {
+	if j.canRead() || j.Request.Flatten || isChunked(j.Source) {
+		return nil
+	}
+	for i := range line {
+		if at := &line[i].At; at.ParentID != "" && j.carried(at.ID) == nil {
+			return &driverstate.Error{Op: "ship", Resource: "backup", ID: at.ID, Err: driverstate.Fail(driverstate.ErrNotSupported, fmt.Sprintf(
+				"it stands on %s, with which its image cannot be compared down a pipe: flatten it", at.ParentID))}
+		}
 	}
 	return nil
 }
