@@ -3,8 +3,10 @@ package commands
 import (
 	"context"
 	"errors"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -93,6 +95,10 @@ objects; with --data the data of both is read. Exit 9: they differ.`,
 			}
 			o.ask.Chain = o.sel.chain
 			o.open = func() (recordSink, error) { return newRecordSink(o.records, f.con.io.Out) }
+			if driverstate.IsPipe(o.ask.To) {
+				// Instead of the end of the process, the write tells.
+				signal.Ignore(syscall.SIGPIPE)
+			}
 			return run(cmd.Context(), o)
 		},
 	}
