@@ -54,7 +54,7 @@ func (s *scanner) another(m *medium, h header, off int64) error {
 	}
 	s.drop("at the end of its tape")
 	s.earlier = append(s.earlier, s.c)
-	s.c = newContent()
+	s.c, s.hurt = newContent(), ""
 	return nil
 }
 

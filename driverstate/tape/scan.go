@@ -20,6 +20,23 @@ type medium struct {
 	size int64
 }
 
+// maxHead bounds the first block of a volume, generously.
+const maxHead = 512
+
+// unwritten reports whether the medium is a volume that was made and got no
+// head: empty, or with a part of one, or with the zeros that a power cut leaves.
+func (m *medium) unwritten() bool {
+	if m.size >= maxHead {
+		return false
+	}
+	b := make([]byte, m.size)
+	if n, _ := m.ReadAt(b, 0); n < len(b) {
+		return false
+	}
+	head := append(magic[:], byte(kindVolume))
+	return bytes.HasPrefix(b, head[:min(len(b), len(head))]) || len(bytes.Trim(b, "\x00")) == 0
+}
+
 // at is where a block begins.
 type at struct {
 	medium int
@@ -49,7 +66,11 @@ type content struct {
 	headless bool
 	objects  map[string]map[string]*object
 	records  []record
-	// next is the number of the next block; end is where it would begin.
+	// damage is what was found before something that is whole; empty for none.
+	// What it covers may be readable another time: no new index may hide it.
+	damage string
+	// next is the number of the next block; end is where it would begin. What
+	// lies behind end is of an object that never ended.
 	next   uint64
 	end    at
 	volume int // that end is in
@@ -98,9 +119,13 @@ type scanner struct {
 	earlier []*content // of the tapes before this one
 	buffer  []byte
 	// The object that is open; nil for none.
-	open   *object
-	number uint64 // of its first block
-	have   int64  // bytes of it so far
+	open *object
+	have int64 // bytes of it so far
+	// whole is the end of the last block that is part of nothing unfinished,
+	// and number that of the next.
+	whole  at
+	number uint64
+	hurt   string // the damage behind it; empty for none
 	// behead takes the next block for the tape's, though it is not the first.
 	behead bool
 }
@@ -117,12 +142,8 @@ func scan(media []*medium) (*content, error) {
 			return nil, err
 		}
 	}
-	if o := s.open; o != nil {
-		s.drop("at the end of the tape")
-		if o.at.medium == s.c.end.medium {
-			s.c.end, s.c.next = o.at, s.number // what follows is written in its place
-		}
-	}
+	s.drop("at the end of the tape")
+	s.c.end, s.c.next = s.whole, s.number
 	if !s.c.known {
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, media[0].name+" is no tape of cinder-go")
 	}
@@ -134,6 +155,22 @@ func (s *scanner) drop(why string) {
 		s.c.problem("object %s is cut short %s", s.open.head.Name, why)
 		s.open = nil
 	}
+}
+
+// damaged notes a problem that is more than an object that did not end.
+func (s *scanner) damaged(format string, args ...any) {
+	s.c.problem(format, args...)
+	if s.hurt == "" {
+		s.hurt = s.c.problems[len(s.c.problems)-1]
+	}
+}
+
+// passed notes a block that ends at end and is part of nothing unfinished.
+func (s *scanner) passed(h header, end at) {
+	if s.c.damage == "" {
+		s.c.damage = s.hurt
+	}
+	s.whole, s.number = end, h.number+1
 }
 
 func (s *scanner) medium(i int) error {
@@ -156,16 +193,16 @@ func (s *scanner) medium(i int) error {
 		case errors.Is(err, errNoBlock), foreign:
 			next, found := s.resync(m, off+1)
 			if !found {
-				s.c.problem("%s: nothing can be read from byte %d to its end", m.name, off)
+				s.damaged("%s: nothing can be read from byte %d to its end", m.name, off)
 				return s.hidden(m, last)
 			}
-			s.c.problem("%s: bytes %d to %d are damaged", m.name, off, next-1)
+			s.damaged("%s: bytes %d to %d are damaged", m.name, off, next-1)
 			s.drop("there")
 			off = next
 			s.behead = !s.c.known
 			continue
 		case off+headerSize+int64(h.length) > m.size:
-			s.c.problem("%s ends in the middle of block %d", m.name, h.number)
+			s.damaged("%s ends in the middle of block %d", m.name, h.number)
 			return s.hidden(m, off)
 		}
 		if s.behead && h.kind != kindVolume {
@@ -173,20 +210,22 @@ func (s *scanner) medium(i int) error {
 		}
 		s.behead = false
 		if s.c.known && h.number != s.c.next {
-			s.c.problem("%s: block %d follows block %d", m.name, h.number, int64(s.c.next)-1)
+			s.damaged("%s: block %d follows block %d", m.name, h.number, int64(s.c.next)-1)
 			s.drop("before it")
 		}
-		if err == nil { // a kind of a later version is passed over
+		if err == nil {
 			if err := s.block(m, h, at{i, off}); err != nil {
 				return err
 			}
+		} else { // a kind of a later version is passed over
+			s.passed(h, at{i, off + headerSize + int64(h.length)})
 		}
 		last = off
 		off += headerSize
 		if s.c.known { // else what follows is not what the head says: another tape may begin in it
 			off += int64(h.length)
 		}
-		s.c.next, s.c.end = h.number+1, at{i, off}
+		s.c.next = h.number + 1
 	}
 	return s.hidden(m, last)
 }
@@ -231,23 +270,30 @@ func (s *scanner) block(m *medium, h header, where at) error {
 		s.have += int64(h.length)
 		return nil
 	}
+	end := at{where.medium, where.offset + headerSize + int64(h.length)}
 	payload, err := readPayload(m, where.offset+headerSize, h, s.buffer)
-	if err != nil {
+	switch {
+	case err != nil && (h.kind == kindIndex || h.kind == kindFinal): // the walk does without
 		s.c.problem("%s: byte %d: %v", m.name, where.offset, err)
-		if h.kind != kindIndex && h.kind != kindFinal && h.kind != kindRecord {
+	case err != nil:
+		s.damaged("%s: byte %d: %v", m.name, where.offset, err)
+		if h.kind != kindRecord {
 			s.drop("there")
 		}
-		return nil
-	}
-	if h.kind == kindVolume {
-		return s.volume(m, h, payload)
-	}
-	if !s.c.known {
+	case h.kind == kindVolume:
+		if err := s.volume(m, h, payload); err != nil {
+			return err
+		}
+		s.passed(h, end)
+	case !s.c.known:
 		return driverstate.Fail(driverstate.ErrInvalidInput, m.name+" does not begin with a volume of a tape")
-	}
-	if err := s.take(h, payload, where); err != nil {
-		s.c.problem("%s: block %d: %v", m.name, h.number, err)
-		s.drop("there")
+	default:
+		if err := s.take(h, payload, where); err != nil {
+			s.damaged("%s: block %d: %v", m.name, h.number, err)
+			s.drop("there")
+		} else if h.kind != kindObject {
+			s.passed(h, end)
+		}
 	}
 	return nil
 }
@@ -261,7 +307,8 @@ func (s *scanner) volume(m *medium, h header, payload []byte) error {
 		return nil // of another tape; scan has told
 	}
 	if head.Volume != s.c.volume+1 {
-		s.c.problem("volume %d is missing before %s", s.c.volume+1, m.name)
+		s.hurt = "" // this says why blocks are missing
+		s.damaged("volume %d is missing before %s", s.c.volume+1, m.name)
 		s.drop("there")
 	}
 	s.c.tape, s.c.known, s.c.volume = h.tape, true, head.Volume
@@ -297,7 +344,7 @@ func (s *scanner) take(h header, payload []byte, where at) error {
 		if err != nil {
 			return err
 		}
-		s.open, s.number, s.have = &object{tape: h.tape, head: head, at: where}, h.number, 0
+		s.open, s.have = &object{tape: h.tape, head: head, at: where}, 0
 	case kindGone:
 		head, err := parseObject(payload)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -115,26 +116,64 @@ func (s *store) start(ctx context.Context) error {
 		s.media = append(s.media, &medium{f, path, 0})
 	}
 	if len(s.media) == 0 {
-		if err := w.begin(); err != nil {
-			return err
+		err := w.begin()
+		if w.file != nil || w.out != nil {
+			s.w = w // a head that could not be written is by the next write
 		}
-		s.w = w
-		return nil
+		return err
 	}
-	if s.c.tapes > 1 {
-		return driverstate.Fail(driverstate.ErrConflict, fmt.Sprintf("tape %s is %d tapes one after another and cannot be continued: write another", s.path, s.c.tapes))
+	if err := s.cannotContinue(); err != nil {
+		return err
 	}
+	if err := s.dropUnwritten(); err != nil {
+		return err
+	}
+	// What a writer that was killed has left of an object.
 	last := len(s.media) - 1
-	if s.c.headless || s.c.end.medium != last {
-		return driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf("tape %s is damaged and cannot be continued: write another", s.path))
-	}
-	// What a writer that was killed has left behind the last whole block.
 	if err := s.files[last].Truncate(s.c.end.offset); err != nil {
 		return err
 	}
 	s.media[last].size = s.c.end.offset
 	w.file, w.at = s.files[last], s.c.end
 	s.w = w
+	return nil
+}
+
+// cannotContinue says why nothing may be written behind what is on the tape;
+// nil if it may.
+func (s *store) cannotContinue() error {
+	if s.c.tapes > 1 {
+		return driverstate.Fail(driverstate.ErrConflict, fmt.Sprintf("tape %s is %d tapes one after another and cannot be continued: write another", s.path, s.c.tapes))
+	}
+	why := s.c.damage
+	last := s.c.end.medium + 1
+	for last < len(s.media) && s.media[last].unwritten() {
+		last++
+	}
+	switch {
+	case why == "" && s.c.headless:
+		why = s.media[0].name + " has lost its first block"
+	case why == "" && last < len(s.media):
+		why = s.media[last].name + " does not begin with a volume of it"
+	case why == "":
+		return nil
+	}
+	return driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf("tape %s is damaged and cannot be continued: %s: write another", s.path, why))
+}
+
+// dropUnwritten removes the files behind the end, which writers have made that
+// got no further. Their locks are held.
+func (s *store) dropUnwritten() error {
+	for n := len(s.media) - 1; n > s.c.end.medium; n-- {
+		if err := os.Remove(s.media[n].name); err != nil {
+			return err
+		}
+		f := s.files[n]
+		s.files, s.media = s.files[:n], s.media[:n]
+		if err := errors.Join(f.Close(), syncDir(filepath.Dir(s.path))); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -28,8 +28,9 @@ type writer struct {
 	c *content
 	// out is the pipe that the tape goes to; nil for files.
 	out io.Writer
-	// file is the volume at the end.
+	// file is the volume at the end; headless while its head is not written.
 	file       *os.File
+	headless   bool
 	at         at
 	volumeSize int64 // at most so many bytes in each; 0 for one volume
 	// grown is told of a new volume, and how long the one before it became.
@@ -50,18 +51,23 @@ func (w *writer) begin() error {
 	return w.volume()
 }
 
-// volume begins the next volume.
+// volume begins the next volume, or the one at the end whose head failed.
 func (w *writer) volume() error {
-	if w.out == nil {
-		if err := w.nextFile(); err != nil {
-			return err
+	if !w.headless {
+		if w.out == nil {
+			if err := w.nextFile(); err != nil {
+				return err
+			}
 		}
+		w.c.volume++
+		w.headless = true
 	}
-	w.c.volume++
-	return w.put(kindVolume, volumeHead{
+	err := w.put(kindVolume, volumeHead{
 		Format: formatName, Version: formatVersion, Tape: hex.EncodeToString(w.c.tape[:]),
 		Volume: w.c.volume, Created: w.now().UTC().Format(time.RFC3339),
 	})
+	w.headless = err != nil
+	return err
 }
 
 func (w *writer) nextFile() error {
@@ -103,7 +109,7 @@ func (w *writer) write(k kind, payload []byte) error {
 		return w.broken
 	}
 	size := int64(headerSize + len(payload))
-	if w.volumeSize > 0 && k != kindVolume && w.at.offset+size > w.volumeSize {
+	if k != kindVolume && (w.headless || w.volumeSize > 0 && w.at.offset+size > w.volumeSize) {
 		if err := w.sync(); err != nil {
 			return err
 		}
