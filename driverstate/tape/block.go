@@ -143,6 +143,9 @@ type (
 		Bytes   int64 `json:"bytes"`   // of them
 		Records int   `json:"records"`
 		Index   spot  `json:"index"` // first block of the index
+		// Before is the final block of the index that this one adds to; nil for
+		// one that names all.
+		Before *spot `json:"before,omitempty"`
 	}
 	// spot is where a block begins.
 	spot struct {

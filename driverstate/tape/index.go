@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // errNoIndex: the tape must be walked.
@@ -20,7 +21,7 @@ func indexed(media []*medium) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := x.parts(final.Index); err != nil {
+	if err := x.chain(final); err != nil {
 		return nil, err
 	}
 	objects, bytes := x.c.count()
@@ -34,7 +35,6 @@ type indexReader struct {
 	media    []*medium
 	c        *content
 	mediumOf map[int]int // by volume
-	last     at          // the final block
 	buffer   []byte
 }
 
@@ -73,22 +73,65 @@ func (x *indexReader) volumes() error {
 	return nil
 }
 
-func (x *indexReader) final() (finalBlock, error) {
-	var final finalBlock
+// index is one that was written: what it names is before its final block.
+type index struct {
+	at      at  // of the final block
+	entries int // objects and records that it names
+}
+
+// link is the final block of an index, and where it is.
+type link struct {
+	finalBlock
+	at at
+}
+
+func (x *indexReader) final() (link, error) {
 	last := len(x.media) - 1
 	where := at{last, x.media[last].size - finalSize}
 	if where.offset < 0 {
-		return final, errNoIndex
+		return link{}, errNoIndex
 	}
+	final, h, err := x.finalAt(where)
+	x.c.next, x.c.end = h.number+1, at{last, x.media[last].size}
+	return link{final, where}, err
+}
+
+func (x *indexReader) finalAt(where at) (final finalBlock, h header, err error) {
 	h, payload, err := x.block(where, kindFinal)
-	if err != nil {
-		return final, err
+	if err == nil && (h.length != finalSize-headerSize || json.Unmarshal(payload, &final) != nil) {
+		err = errNoIndex
 	}
-	if h.length != finalSize-headerSize || json.Unmarshal(payload, &final) != nil {
-		return final, errNoIndex
+	return final, h, err
+}
+
+// chain reads the index that ends with last, and before it those that it adds
+// to.
+func (x *indexReader) chain(last link) error {
+	chain := []link{last}
+	for l := last; l.Before != nil; chain = append(chain, l) {
+		begin, err := x.find(l.Index)
+		if err != nil {
+			return err
+		}
+		if l.at, err = x.find(*l.Before); err != nil {
+			return err
+		}
+		if !l.at.before(begin) {
+			return errNoIndex
+		}
+		l.finalBlock = finalBlock{}
+		if l.finalBlock, _, err = x.finalAt(l.at); err != nil {
+			return err
+		}
 	}
-	x.c.next, x.c.end, x.last = h.number+1, at{last, x.media[last].size}, where
-	return final, nil
+	for _, l := range slices.Backward(chain) {
+		n, err := x.parts(l.Index, l.at)
+		if err != nil {
+			return err
+		}
+		x.c.indexes = append(x.c.indexes, index{l.at, n})
+	}
+	return nil
 }
 
 func (x *indexReader) find(s spot) (at, error) {
@@ -99,22 +142,22 @@ func (x *indexReader) find(s spot) (at, error) {
 	return at{i, s.Offset}, nil
 }
 
-// parts reads the blocks of the index up to the final one, which follows them:
-// else something else was put behind the tape.
-func (x *indexReader) parts(from spot) error {
+// parts reads the blocks of an index up to its final one, which follows them:
+// else something else was put behind the tape. It returns how much they name.
+func (x *indexReader) parts(from spot, end at) (entries int, err error) {
 	where, err := x.find(from)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var records []spot
 	for {
 		for where.offset >= x.media[where.medium].size {
 			if where = (at{where.medium + 1, 0}); where.medium == len(x.media) {
-				return errNoIndex
+				return 0, errNoIndex
 			}
 		}
-		if where == x.last {
-			return x.records(records)
+		if where == end {
+			return entries + len(records), x.records(records)
 		}
 		if h, _, err := x.block(where, kindVolume); err == nil {
 			where.offset += headerSize + int64(h.length)
@@ -122,15 +165,16 @@ func (x *indexReader) parts(from spot) error {
 		}
 		h, payload, err := x.block(where, kindIndex)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		var p indexPart
 		if err := json.Unmarshal(payload, &p); err != nil {
-			return errNoIndex
+			return 0, errNoIndex
 		}
 		records = append(records, p.Records...)
+		entries += len(p.Objects)
 		if err := x.objects(p.Objects); err != nil {
-			return err
+			return 0, err
 		}
 		where.offset += headerSize + int64(h.length)
 	}

@@ -43,6 +43,10 @@ type at struct {
 	offset int64
 }
 
+func (a at) before(b at) bool {
+	return a.medium < b.medium || a.medium == b.medium && a.offset < b.offset
+}
+
 // object is one whole object of a tape.
 type object struct {
 	tape tapeID
@@ -66,6 +70,9 @@ type content struct {
 	headless bool
 	objects  map[string]map[string]*object
 	records  []record
+	// indexes together name all that is before the last of them, the oldest
+	// first; nil if the next must name all.
+	indexes []index
 	// damage is what was found before something that is whole; empty for none.
 	// What it covers may be readable another time: no new index may hide it.
 	damage string
@@ -95,6 +102,7 @@ func (c *content) put(o *object) {
 }
 
 func (c *content) remove(container, name string) {
+	c.indexes = nil // no index says that something is gone
 	delete(c.objects[container], name)
 	if len(c.objects[container]) == 0 {
 		delete(c.objects, container)

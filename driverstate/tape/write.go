@@ -191,15 +191,48 @@ func (w *writer) copy(ctx context.Context, container, name string, r io.Reader, 
 // of maxName bytes they fit.
 const indexStep = 64
 
-// finish writes the index and the final block.
-func (w *writer) finish(volumeOf func(medium int) int) error {
-	toSpot := func(a at) spot { return spot{volumeOf(a.medium), a.offset} }
-	var all []*object
-	for _, of := range w.c.objects {
+// uncovered are the objects and records that the indexes do not name.
+func (c *content) uncovered(indexes []index) (objects []*object, records []record) {
+	var from at
+	if n := len(indexes); n > 0 {
+		from = indexes[n-1].at
+	}
+	for _, of := range c.objects {
 		for _, o := range of {
-			all = append(all, o)
+			if !o.at.before(from) {
+				objects = append(objects, o)
+			}
 		}
 	}
+	for _, r := range c.records {
+		if !r.at.before(from) {
+			records = append(records, r)
+		}
+	}
+	return objects, records
+}
+
+// basis is the indexes that the next one adds to. It names again what those at
+// their end name that are no larger than itself: so there are few of them, and
+// they do not grow with the square of how many were written.
+func (c *content) basis() []index {
+	indexes := c.indexes
+	objects, records := c.uncovered(indexes)
+	entries := len(objects) + len(records)
+	for n := len(indexes); n > 0 && indexes[n-1].entries <= entries; n-- {
+		entries += indexes[n-1].entries
+		indexes = indexes[:n-1]
+	}
+	return slices.Clip(indexes)
+}
+
+// finish writes an index and the final block. An index that is there is never
+// written over: until the next is whole, what a walk does not find may be in it
+// alone.
+func (w *writer) finish(volumeOf func(medium int) int) error {
+	toSpot := func(a at) spot { return spot{volumeOf(a.medium), a.offset} }
+	basis := w.c.basis()
+	all, records := w.c.uncovered(basis)
 	slices.SortFunc(all, func(a, b *object) int {
 		if a.at.medium != b.at.medium {
 			return a.at.medium - b.at.medium
@@ -218,7 +251,7 @@ func (w *writer) finish(volumeOf func(medium int) int) error {
 		return nil
 	}
 	head := indexPart{}
-	for _, r := range w.c.records {
+	for _, r := range records {
 		head.Records = append(head.Records, toSpot(r.at))
 	}
 	if err := part(head); err != nil {
@@ -234,7 +267,12 @@ func (w *writer) finish(volumeOf func(medium int) int) error {
 		}
 	}
 	objects, bytes := w.c.count()
-	text, err := json.Marshal(finalBlock{Objects: objects, Bytes: bytes, Records: len(w.c.records), Index: *begin})
+	final := finalBlock{Objects: objects, Bytes: bytes, Records: len(w.c.records), Index: *begin}
+	if n := len(basis); n > 0 {
+		before := toSpot(basis[n-1].at)
+		final.Before = &before
+	}
+	text, err := json.Marshal(final)
 	if err != nil {
 		return err
 	}
@@ -245,6 +283,7 @@ func (w *writer) finish(volumeOf func(medium int) int) error {
 	if err := w.write(kindFinal, append(text, strings.Repeat(" ", padding)...)); err != nil {
 		return err
 	}
+	w.c.indexes = append(basis, index{at{w.at.medium, w.at.offset - finalSize}, len(all) + len(records)})
 	return w.sync()
 }
 
