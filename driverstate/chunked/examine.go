@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/objectstore"
@@ -129,23 +130,49 @@ func (x *examined) read(ctx context.Context) (string, error) {
 // container when each backup has its own: no name of a backup's.
 const checkName = "cinder-go.driver-check"
 
+// CleanTime bounds the removal of what the write step of an examination wrote,
+// also one that was given up.
+const CleanTime = 20 * time.Second
+
 func (x *examined) writeRead(ctx context.Context) (string, error) {
 	if x.container == "" {
 		x.container, x.absent = checkName, true // one of its own, which is removed
 	}
 	if err := x.d.store.PutContainer(ctx, x.container); err != nil {
+		if ctx.Err() != nil { // it may have been made
+			err = errors.Join(err, x.remove(ctx))
+		}
 		return "", err
 	}
 	text := []byte("written by cinder-go driver-check\n")
-	if err := x.d.store.Put(ctx, x.container, checkName, bytes.NewReader(text), int64(len(text))); err != nil {
+	err := x.d.store.Put(ctx, x.container, checkName, bytes.NewReader(text), int64(len(text)))
+	denied := errors.Is(err, objectstore.ErrForbidden)
+	if err == nil {
+		err = x.readBack(ctx, text)
+	}
+	removed := x.remove(ctx)
+	if denied && errors.Is(removed, objectstore.ErrForbidden) {
+		removed = nil // there is nothing to remove
+	}
+	if err := errors.Join(err, removed); err != nil {
 		return "", err
 	}
-	err := x.readBack(ctx, text)
-	removed := x.d.store.Delete(ctx, x.container, checkName)
-	if x.absent && removed == nil {
-		removed = x.d.store.RemoveContainer(ctx, x.container)
+	return "object " + checkName + " was written, read back and removed", nil
+}
+
+// remove removes the object, which a Put that failed may have left, and the
+// container if it was not there.
+func (x *examined) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanTime)
+	defer cancel()
+	err := x.d.store.Delete(ctx, x.container, checkName)
+	if x.absent {
+		err = errors.Join(err, x.d.store.RemoveContainer(ctx, x.container))
 	}
-	return "object " + checkName + " was written, read back and removed", errors.Join(err, removed)
+	if err != nil {
+		return fmt.Errorf("object %s may be left in container %s: remove it: %w", checkName, x.container, err)
+	}
+	return nil
 }
 
 func (x *examined) readBack(ctx context.Context, text []byte) error {

@@ -29,10 +29,8 @@ func (m *Manager) Examine(ctx context.Context, c driverstate.Caller, r driversta
 		if !ok {
 			return nil, driverstate.Fail(driverstate.ErrNotSupported, fmt.Sprintf("the driver %s cannot be examined", x.Service))
 		}
-		for step := range driver.Examine(ctx, r.ExamineOptions) {
-			x.Steps = append(x.Steps, step)
-		}
-		if err := ctx.Err(); err != nil {
+		var err error
+		if x.Steps, err = m.examine(ctx, driver, r.ExamineOptions); err != nil {
 			return nil, err
 		}
 		all = append(all, x)
@@ -41,4 +39,27 @@ func (m *Manager) Examine(ctx context.Context, c driverstate.Caller, r driversta
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("no service of this engine is on host %s: there are %s", r.Host, strings.Join(hosts, ", ")))
 	}
 	return all, nil
+}
+
+// examine takes the steps of driver. Stop ends it and waits for it, because what
+// it has written has to be removed.
+func (m *Manager) examine(ctx context.Context, driver driverstate.Examiner, o driverstate.ExamineOptions) (steps []driverstate.Step, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	run := func() {
+		defer close(done)
+		for step := range driver.Examine(ctx, o) {
+			steps = append(steps, step)
+		}
+		err = ctx.Err()
+	}
+	if !m.background(func() {
+		defer context.AfterFunc(m.ctx, cancel)()
+		run()
+	}) {
+		run()
+	}
+	<-done
+	return steps, err
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/chunked"
 )
 
 // Examine implements driverstate.Examiner: configuration, credentials,
@@ -117,14 +118,23 @@ func (d *Driver) examineWrite(ctx context.Context) (detail string, err error) {
 		return err
 	})
 	if err != nil {
+		if ctx.Err() != nil { // it may have been written; what is not there is an error
+			_ = d.examineRemove(ctx)
+		}
 		return "", err
 	}
 	back, err := d.cluster.text(ctx, call{program: "rados", verb: "get", pool: d.cfg.Pool, args: []string{checkObject, "-"}}, maxMeta)
 	if err == nil && string(back) != text {
 		err = driverstate.Fail(driverstate.ErrCorrupt, "object "+checkObject+" came back as other bytes than were written")
 	}
-	removed := d.cluster.run(ctx, call{program: "rados", verb: "rm", pool: d.cfg.Pool, args: []string{checkObject}})
-	return "object " + checkObject + " was written, read back and removed", errors.Join(err, removed)
+	return "object " + checkObject + " was written, read back and removed", errors.Join(err, d.examineRemove(ctx))
+}
+
+// examineRemove removes what the write step wrote, also of one that was given up.
+func (d *Driver) examineRemove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunked.CleanTime)
+	defer cancel()
+	return d.cluster.run(ctx, call{program: "rados", verb: "rm", pool: d.cfg.Pool, args: []string{checkObject}})
 }
 
 func (d *Driver) examineSpace(ctx context.Context) (string, error) {
