@@ -94,7 +94,7 @@ func (s *scan) readable(ctx context.Context, container string, collect func() (m
 	switch {
 	case errors.Is(err, objectstore.ErrNoContainer):
 		return nil, nil
-	case errors.Is(err, objectstore.ErrForbidden), errors.Is(err, objectstore.ErrBadName):
+	case errors.Is(err, objectstore.ErrForbidden), errors.Is(err, objectstore.ErrBadName), errors.Is(err, objectstore.ErrDamaged):
 		return nil, s.unreadable(ctx, container, err)
 	}
 	return groups, err

@@ -168,22 +168,24 @@ func TestTheOldPrefixIsNamedByDirectoryOrDocument(t *testing.T) {
 }
 
 func TestAnUnreadableDirectoryDoesNotEndAScan(t *testing.T) {
-	d, store := newDriver(t, FileLayout{})
-	fillBackup(store, ownDir, fileP)
-	shut := "11/11/" + otherID
-	store.Set(shut, "x", "x")
-	store.Set("lost+found", "x", "x")
-	store.Fail = func(op, container, _ string) error {
-		if op == "list" && container != ownDir {
-			return fmt.Errorf("container %s: permission denied: %w", container, objectstore.ErrForbidden)
+	for _, why := range []error{objectstore.ErrForbidden, objectstore.ErrDamaged} {
+		d, store := newDriver(t, FileLayout{})
+		fillBackup(store, ownDir, fileP)
+		shut := "11/11/" + otherID
+		store.Set(shut, "x", "x")
+		store.Set("lost+found", "x", "x")
+		store.Fail = func(op, container, _ string) error {
+			if op == "list" && container != ownDir {
+				return fmt.Errorf("container %s: %w", container, why)
+			}
+			return nil
 		}
-		return nil
+		found := scanned(t, d)
+		assert.Equal(t, driverstate.ConditionWhole, found[backupID].Condition)
+		assert.Equal(t, driverstate.ConditionPartial, found[otherID].Condition)
+		assert.Contains(t, found[otherID].Reason, why.Error())
+		assert.Len(t, found, 2)
 	}
-	found := scanned(t, d)
-	assert.Equal(t, driverstate.ConditionWhole, found[backupID].Condition)
-	assert.Equal(t, driverstate.ConditionPartial, found[otherID].Condition)
-	assert.Contains(t, found[otherID].Reason, "permission denied")
-	assert.Len(t, found, 2)
 }
 
 func TestADocumentThatCannotBeReadIsDamage(t *testing.T) {

@@ -21,6 +21,12 @@ import (
 // descriptor, one component at a time, without following symbolic links.
 type dir struct{ *os.File }
 
+// What only the kernel can say of a damaged file system; tests answer for it.
+var (
+	openat  = unix.Openat
+	fstatat = unix.Fstatat
+)
+
 const openDirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 
 // openRoot opens the root, which may be a symbolic link: it is the operator's
@@ -52,7 +58,7 @@ func retry(open func() (int, error)) (int, error) {
 // openDir opens the directory name of d.
 func (d *dir) openDir(name string) (*dir, error) {
 	fd, err := retry(func() (int, error) {
-		return unix.Openat(int(d.Fd()), name, openDirFlags|unix.O_NOFOLLOW, 0)
+		return openat(int(d.Fd()), name, openDirFlags|unix.O_NOFOLLOW, 0)
 	})
 	if err != nil {
 		return nil, err
@@ -72,6 +78,7 @@ func (d *dir) descend(parts []string) (*dir, error) {
 	}
 	for _, part := range parts {
 		next, err := d.openDir(part)
+		err = unreadable(int(d.Fd()), err)
 		d.Close()
 		if err != nil {
 			return nil, err
@@ -85,10 +92,10 @@ func (d *dir) descend(parts []string) (*dir, error) {
 // pipe from holding the call up before its kind is known.
 func (d *dir) openFile(name string) (*os.File, error) {
 	fd, err := retry(func() (int, error) {
-		return unix.Openat(int(d.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		return openat(int(d.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
-		return nil, err
+		return nil, unreadable(int(d.Fd()), err)
 	}
 	var st unix.Stat_t
 	err = unix.Fstat(fd, &st)
@@ -106,16 +113,20 @@ func (d *dir) openFile(name string) (*os.File, error) {
 }
 
 // stat tells of the regular file name of d; ok is false if it is gone or is no
-// regular file.
+// regular file. One that the medium cannot read is a file of no size: who reads
+// it finds out, and the others are listed.
 func (d *dir) stat(name string) (info fileInfo, ok bool, err error) {
 	return statAt(int(d.Fd()), name)
 }
 
 func statAt(at int, name string) (info fileInfo, ok bool, err error) {
 	var st unix.Stat_t
-	err = unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	err = fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if errors.Is(err, unix.ENOENT) {
 		return info, false, nil
+	}
+	if errors.Is(unreadable(at, err), objectstore.ErrDamaged) {
+		return info, true, nil
 	}
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return info, false, err

@@ -82,6 +82,10 @@ func network(fd int) bool {
 	return false
 }
 
+// mediumErrors are those of a disk, and of a file system that finds itself
+// damaged: ext4 and XFS call that a bad message, or that it needs cleaning.
+var mediumErrors = []error{unix.EIO, unix.EBADMSG, unix.EUCLEAN}
+
 // copy writes r, one buffer while the next is filled. Zeros are there already.
 func (d *direct) copy(r io.Reader) (n int64, err error) {
 	type piece struct {

@@ -16,3 +16,6 @@ func (d *direct) copy(r io.Reader) (int64, error) { return io.Copy(d.File, r) }
 
 // network says that nothing is known of the file system of fd.
 func network(int) bool { return true }
+
+// mediumErrors are not told from those of a server where network is true.
+var mediumErrors []error

@@ -342,11 +342,12 @@ type reader struct {
 	left int64
 }
 
-// unreadable tells an error of reading fd that is the medium's: it concerns
-// this object, and more of it may be had elsewhere. A file system of another
-// machine has the same error for a server that does not answer (mount(8) soft).
+// unreadable tells an error of reading fd, or what the directory fd holds, that
+// is the medium's: it concerns this object, and more of it may be had elsewhere.
+// A file system of another machine has the same error for a server that does not
+// answer (mount(8) soft).
 func unreadable(fd int, err error) error {
-	for _, errno := range []error{unix.EIO, unix.EBADMSG} {
+	for _, errno := range mediumErrors {
 		if errors.Is(err, errno) && !network(fd) {
 			return fmt.Errorf("%w: %w", errno, objectstore.ErrDamaged)
 		}

@@ -327,7 +327,7 @@ func (p *place) List(ctx context.Context, container, prefix string) iter.Seq2[ob
 			}
 			if err != nil {
 				if !isContextError(err) && !errors.As(err, new(aborted)) {
-					err = containerError(p.path, err)
+					err = containerError(p.path, unreadable(p.fd, err))
 				}
 				yield(objectstore.Info{}, err)
 				return
@@ -349,10 +349,10 @@ func (p *place) Get(ctx context.Context, container, name string, off, n int64) (
 		return nil, err
 	}
 	fd, err := retry(func() (int, error) {
-		return unix.Openat(p.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		return openat(p.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
-		return nil, objectError(container, name, err)
+		return nil, objectError(container, name, unreadable(p.fd, err))
 	}
 	if n < 0 {
 		n = 1<<63 - 1
