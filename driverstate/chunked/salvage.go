@@ -265,6 +265,10 @@ func (s *salvage) fill(ctx context.Context) error {
 	}
 	volume := s.whole.tip().backup.VolumeID
 	for f, err := range s.d.Scan(ctx, "") {
+		if err != nil && ctx.Err() == nil {
+			s.warn("the store could not be looked through for other backups of the volume: %v", err)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -282,26 +286,44 @@ func (s *salvage) fill(ctx context.Context) error {
 	return nil
 }
 
-// fillFrom is fill from one backup. One that cannot be read gives nothing.
+// fillFrom is fill from one backup. What cannot be read of it gives nothing.
 func (s *salvage) fillFrom(ctx context.Context, b *driverstate.Backup) error {
 	if len(s.holes) == 0 {
 		return nil
 	}
-	l, err := s.d.loadLayer(ctx, b)
+	whole, from := s.run.d, &spare{Store: s.run.d.store}
+	d := *whole
+	d.store, s.run.d = from, &d
+	defer func() { s.run.d = whole }()
+	p := &plan{layers: s.whole.layers, length: s.whole.length, part: s.whole.part}
+	l, err := d.loadLayer(ctx, b)
 	if err == nil {
-		err = s.d.loadProof(ctx, l, &plan{})
+		err = d.loadProof(ctx, l, &plan{})
 	}
-	if err != nil {
-		if ctx.Err() != nil || !errors.Is(err, driverstate.ErrCorrupt) && !errors.Is(err, driverstate.ErrInvalidInput) {
-			return err
-		}
+	if err == nil {
+		defer l.hashes.close()
+		p.units, err = s.candidates(ctx, l)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case from.first == nil && (errors.Is(err, driverstate.ErrCorrupt) || errors.Is(err, driverstate.ErrInvalidInput)):
+		return nil
+	case err != nil:
+		s.warn("backup %s could not be looked through for what is missing: %v", b.ID, cmp.Or(from.first, err))
 		return nil
 	}
-	defer l.hashes.close()
-	p := &plan{layers: s.whole.layers, length: s.whole.length, part: s.whole.part}
-	if p.units, err = s.candidates(ctx, l); err != nil || len(p.units) == 0 {
-		return err
+	if len(p.units) > 0 {
+		err = s.take(ctx, p)
 	}
+	if err == nil && from.first != nil {
+		s.warn("backup %s could be looked through in part for what is missing: %v", b.ID, from.first)
+	}
+	return err
+}
+
+// take has what can be proven of p written to where holes are.
+func (s *salvage) take(ctx context.Context, p *plan) error {
 	var tried []segment
 	for _, u := range p.units {
 		tried = append(tried, u.segments...)
@@ -314,6 +336,10 @@ func (s *salvage) fillFrom(ctx context.Context, b *driverstate.Backup) error {
 	s.full += total(tried) - total(bad)
 	s.holes = merged(append(minus(s.holes, tried), bad...))
 	return nil
+}
+
+func (s *salvage) warn(format string, args ...any) {
+	s.whole.warnings = append(s.whole.warnings, fmt.Sprintf(format, args...))
 }
 
 // candidates are the objects of l that may have blocks that are missing: those

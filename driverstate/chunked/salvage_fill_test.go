@@ -125,6 +125,7 @@ type sectors struct {
 	objectstore.Store
 	name string
 	bad  []int64
+	why  error
 }
 
 func (s sectors) Get(ctx context.Context, container, name string, off, n int64) (io.ReadCloser, error) {
@@ -132,19 +133,20 @@ func (s sectors) Get(ctx context.Context, container, name string, off, n int64) 
 	if err != nil || name != s.name {
 		return r, err
 	}
-	return &badSectors{r, s.bad, off}, nil
+	return &badSectors{r, s.bad, s.why, off}, nil
 }
 
 type badSectors struct {
 	io.ReadCloser
 	bad []int64
+	why error
 	pos int64
 }
 
 func (f *badSectors) Read(p []byte) (int, error) {
 	for _, at := range f.bad {
 		if at == f.pos {
-			return 0, fmt.Errorf("input/output error: %w", objectstore.ErrDamaged)
+			return 0, fmt.Errorf("input/output error: %w", f.why)
 		}
 		if at > f.pos && at < f.pos+int64(len(p)) {
 			p = p[:at-f.pos]
@@ -165,10 +167,10 @@ func TestASectorThatCannotBeReadTakesNoMoreThanItMust(t *testing.T) {
 			d.cfg.Compression = c
 			content := words(3*piece + 100)
 			b := stored(t, d, content)
-			d.store = sectors{store, chunkName(b.ServiceMetadata, 2), []int64{2*block + 5000, 9*block + 1, piece - 1}}
+			d.store = sectors{store, chunkName(b.ServiceMetadata, 2), []int64{2*block + 5000, 9*block + 1, piece - 1}, objectstore.ErrDamaged}
 			holes := []driverstate.Range{{Offset: piece + 2*block, Length: block}, {Offset: piece + 9*block, Length: block}, {Offset: 2*piece - block, Length: block}}
 			if c == CompressionZlib {
-				d.store = sectors{store, chunkName(b.ServiceMetadata, 2), []int64{100_000}}
+				d.store = sectors{store, chunkName(b.ServiceMetadata, 2), []int64{100_000}, objectstore.ErrDamaged}
 			}
 
 			report, err := d.Verify(t.Context(), driverstate.Chain{b}, driverstate.DepthData, nil)
