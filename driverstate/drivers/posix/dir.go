@@ -21,10 +21,12 @@ import (
 // descriptor, one component at a time, without following symbolic links.
 type dir struct{ *os.File }
 
-// What only the kernel can say of a damaged file system; tests answer for it.
+// What only the kernel can say of a damaged or foreign file system; tests answer
+// for it.
 var (
 	openat  = unix.Openat
 	fstatat = unix.Fstatat
+	flock   = unix.Flock
 )
 
 const openDirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
@@ -88,11 +90,14 @@ func (d *dir) descend(parts []string) (*dir, error) {
 	return d, nil
 }
 
-// openFile opens the regular file name of d for reading. O_NONBLOCK keeps a
-// pipe from holding the call up before its kind is known.
-func (d *dir) openFile(name string) (*os.File, error) {
+// openFile opens the regular file name of d for reading.
+func (d *dir) openFile(name string) (*os.File, error) { return d.openFor(name, unix.O_RDONLY) }
+
+// openFor opens the regular file name of d for what access says. O_NONBLOCK
+// keeps a pipe from holding the call up before its kind is known.
+func (d *dir) openFor(name string, access int) (*os.File, error) {
 	fd, err := retry(func() (int, error) {
-		return openat(int(d.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		return openat(int(d.Fd()), name, access|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
 		return nil, unreadable(int(d.Fd()), err)

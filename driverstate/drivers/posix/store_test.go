@@ -230,6 +230,28 @@ func TestASweepLeavesOnlyWhatIsAlive(t *testing.T) {
 	require.NoError(t, s.Sweep(t.Context(), "absent"))
 }
 
+// NFS has flock(2) by locks of byte ranges, and those that exclude others are
+// for files that are open for writing only.
+func TestASweepLocksWhatItMayWrite(t *testing.T) {
+	root := t.TempDir()
+	dead := filepath.Join(root, "box", tempPrefix+"dead")
+	write(t, dead, "half")
+	lock := flock
+	t.Cleanup(func() { flock = lock })
+	flock = func(fd, how int) error {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		if err == nil && how&unix.LOCK_EX != 0 && flags&unix.O_ACCMODE == unix.O_RDONLY {
+			err = unix.EBADF
+		}
+		if err != nil {
+			return err
+		}
+		return lock(fd, how)
+	}
+	require.NoError(t, NewStore(root).Sweep(t.Context(), "box"))
+	assert.NoFileExists(t, dead)
+}
+
 // A sweep may come between the making of a temporary file and its lock.
 func TestWritersAndSweepsOfOneContainerGetAlong(t *testing.T) {
 	s := NewStore(t.TempDir())

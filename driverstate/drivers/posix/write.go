@@ -351,11 +351,16 @@ func (d *dir) sweep() {
 		if !isTemp(entry.name) {
 			continue
 		}
-		f, err := d.openFile(entry.name)
+		// NFS locks against others only what is open for writing (flock(2)); a
+		// local file system also what another user let this one read.
+		f, err := d.openFor(entry.name, unix.O_RDWR)
+		if errors.Is(err, unix.EACCES) {
+			f, err = d.openFile(entry.name)
+		}
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		if flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 			_ = unix.Unlinkat(int(d.Fd()), entry.name, 0)
 		}
 		f.Close()
