@@ -202,19 +202,20 @@ func (t *File) Commit() error {
 	if err := t.Sync(); err != nil {
 		return pathError("target", t.path, err)
 	}
+	// The image is whole: if it cannot be named, it must outlive the Abort.
+	t.ended = committed
 	if t.partial != "" {
 		if err := renameNew(t.partial, t.path); err != nil {
 			if errors.Is(err, fs.ErrExist) {
 				return driverstate.Fail(driverstate.ErrConflict, fmt.Sprintf(
 					"target %s was made by another program meanwhile; the image is in %s", t.path, t.partial))
 			}
-			return pathError("target", t.path, err)
+			return pathError("target", t.path, fmt.Errorf("%w; the image is in %s", err, t.partial))
 		}
 		if err := syncDir(filepath.Dir(t.path)); err != nil {
 			return pathError("target", t.path, err)
 		}
 	}
-	t.ended = committed
 	return nil
 }
 

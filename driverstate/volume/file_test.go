@@ -78,6 +78,47 @@ func TestCommitReplacesNothing(t *testing.T) {
 	assert.Equal(t, "another's", string(content(t, path)))
 }
 
+// What a restore does with its target then: Abort, and Close.
+func TestAWholeImageThatGetsNoNameIsKept(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, after func(t *testing.T, path string)
+		kind          error
+	}{
+		"the name is taken": {
+			before: func(t *testing.T, path string) {
+				require.NoError(t, os.WriteFile(path, []byte("another's"), 0o600))
+			},
+			kind: driverstate.ErrConflict,
+		},
+		"the directory is not there": {
+			before: func(t *testing.T, path string) {
+				require.NoError(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+"-away"))
+			},
+			after: func(t *testing.T, path string) {
+				require.NoError(t, os.Rename(filepath.Dir(path)+"-away", filepath.Dir(path)))
+			},
+			kind: driverstate.ErrNotFound,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dir", "image")
+			require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+			target := open(t, path, volume.TargetOptions{})
+			fill(t, target, 4, 0, "abcd")
+			test.before(t, path)
+			err := target.Commit()
+			require.ErrorIs(t, err, test.kind)
+			require.ErrorContains(t, err, "the image is in "+path+volume.PartialSuffix)
+			if test.after != nil {
+				test.after(t, path)
+			}
+			require.NoError(t, target.Abort())
+			require.NoError(t, target.Close())
+			assert.Equal(t, "abcd", string(content(t, path+volume.PartialSuffix)))
+		})
+	}
+}
+
 func TestAPartialFileLeftBehindIsWrittenAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "image")
 	require.NoError(t, os.WriteFile(path+volume.PartialSuffix, bytes.Repeat([]byte("x"), 100), 0o600))

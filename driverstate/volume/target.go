@@ -27,7 +27,8 @@ type Target interface {
 	driverstate.Target
 	// Commit makes what was written the content of the target, on stable
 	// storage. It fails with driverstate.ErrConflict if a file of that name
-	// came up meanwhile; then only the partial file is there.
+	// came up meanwhile. Whatever the cause, a new file that could not be named
+	// stays <path>.partial, also after Abort.
 	Commit() error
 	// Abort leaves no good name on what was written: a new file is removed, or
 	// stays <path>.partial with Resume; one that was empty is empty again.
