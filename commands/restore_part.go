@@ -99,26 +99,34 @@ func (o *restoreOptions) goOn(ctx context.Context, id string, err error) error {
 	}
 	if errors.Is(err, driverstate.ErrCorrupt) && o.to != "-" && !o.part.salvage {
 		return withHint(err, fmt.Sprintf("cinder-go backup-verify %s -f json tells what is damaged; "+
-			"cinder-go backup-restore %s --to %s --salvage restores all that can be proven", id, id, o.to))
+			"%s --salvage restores all that can be proven", shellWord(id), o.line(id)))
 	}
 	if err == nil || ctx.Err() == nil || !o.part.resume {
 		return err
 	}
-	line := fmt.Sprintf("cinder-go backup-restore %s --to %s --resume", id, o.to)
+	return withHint(err, o.line(id)+" goes on")
+}
+
+// line is the command line of this restore to o.to.
+func (o *restoreOptions) line(id string) string {
+	line := fmt.Sprintf("cinder-go backup-restore %s --to %s", shellWord(id), shellWord(o.to))
 	if o.part.offset != "" {
-		line += " --offset " + o.part.offset
+		line += " --offset " + shellWord(o.part.offset)
 	}
 	if o.part.length != "" {
-		line += " --length " + o.part.length
+		line += " --length " + shellWord(o.part.length)
+	}
+	if o.overwrite {
+		line += " --overwrite"
+	}
+	if o.part.resume {
+		line += " --resume"
 	}
 	if o.part.salvage {
 		line += " --salvage"
 	}
 	if o.part.mapFile != "" {
-		line += " --map " + o.part.mapFile
+		line += " --map " + shellWord(o.part.mapFile)
 	}
-	if o.overwrite {
-		line += " --overwrite"
-	}
-	return withHint(err, line+" goes on")
+	return line
 }
