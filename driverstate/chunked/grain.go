@@ -134,10 +134,14 @@ func (p *packer) read(g *grain) error {
 			return nil
 		}
 	}
-	if _, err := p.w.src.ReadAt(g.plain, g.off); err != nil && !(errors.Is(err, io.EOF) && g.off+n == p.w.size) {
+	switch m, err := p.w.src.ReadAt(g.plain, g.off); {
+	case m == len(g.plain):
+		return nil
+	case err == nil, errors.Is(err, io.EOF):
+		return fmt.Errorf("the volume has no byte %d any more: it became shorter while it was read", g.off+int64(m))
+	default:
 		return fmt.Errorf("reading the volume at byte %d: %w", g.off, err)
 	}
-	return nil
 }
 
 // hash computes the digests of the grain's blocks. A block that is longer than

@@ -257,6 +257,24 @@ func TestASourceReadsAFileAndCarriesItsMetadata(t *testing.T) {
 	assert.Equal(t, `{"version": 2}`, string(meta))
 }
 
+// Nothing is in a hole, and nothing is behind the end: only the first is the
+// volume's content.
+func TestTheEndOfAFileThatGotShorterIsNoHole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "volume")
+	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x"), 1<<20), 0o600))
+	require.NoError(t, os.Truncate(path, 3<<20))
+	s, err := volume.OpenSource(path, nil)
+	require.NoError(t, err)
+	defer s.Close()
+	holes := s.(driverstate.Sparse)
+	if start, _ := holes.NextData(2 << 20); start == 2<<20 {
+		t.Skip("no holes can be seen here")
+	}
+	require.NoError(t, os.Truncate(path, 3<<20-1))
+	start, _ := holes.NextData(2 << 20)
+	assert.EqualValues(t, 2<<20, start, "who reads there learns it")
+}
+
 func TestWhatARestoreLeavesCanBeResumed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "image")
 	target := open(t, path, volume.TargetOptions{Resume: true})

@@ -48,5 +48,14 @@ func (s *source) Size() int64 { return s.size }
 // Metadata is the text given to OpenSource.
 func (s *source) Metadata() ([]byte, error) { return s.meta, nil }
 
-// NextData implements driverstate.Sparse. A device has no holes.
-func (s *source) NextData(off int64) (start, end int64) { return nextData(s.File, off, s.size) }
+// NextData implements driverstate.Sparse. A device has no holes, and what a file
+// has lost since it was opened is none: who reads it learns of it.
+func (s *source) NextData(off int64) (start, end int64) {
+	start, end = nextData(s.File, off, s.size)
+	if start == s.size {
+		if info, err := s.Stat(); err != nil || info.Size() < s.size {
+			return off, s.size
+		}
+	}
+	return start, end
+}
