@@ -49,6 +49,7 @@ var running atomic.Int32
 type Reader struct {
 	src  io.Reader
 	most int // of jobs at once
+	each int // blocks of a job
 
 	input window
 	at    int64 // bit where the next block or end of stream is; that far all is proven
@@ -67,7 +68,8 @@ type Reader struct {
 // NewReader returns a reader of src that decodes with at most so many
 // goroutines at a time, its caller's among them; 0 means one per processor. All
 // readers of a process together have no more to decode ahead than it has
-// processors, so that each of many takes about one.
+// processors, so that each of many takes about one. With 1 it decodes each block
+// when it is wanted, and keeps less than 10 MiB.
 func NewReader(src io.Reader, most int) *Reader {
 	z := new(Reader)
 	z.Reset(src, most)
@@ -77,7 +79,10 @@ func NewReader(src io.Reader, most int) *Reader {
 // Reset makes z what NewReader would have returned.
 func (z *Reader) Reset(src io.Reader, most int) {
 	z.Close()
-	if most < 1 {
+	z.each = jobBlocks
+	if most == 1 {
+		z.each = 1
+	} else if most < 1 {
 		most = cores.Count()
 	}
 	z.src, z.most, z.err = src, most, nil
@@ -336,7 +341,7 @@ func (z *Reader) find() (*job, error) {
 	if n := len(z.ahead); n > 0 {
 		from = z.ahead[n-1].until
 	}
-	for len(blocks) < jobBlocks {
+	for len(blocks) < z.each {
 		start, ok, err := z.input.mark(z.src, from, room, blockMagic, blockMagic)
 		var until, stop int64
 		if ok {

@@ -22,7 +22,7 @@ const maxZstdWindow = 8 << 20
 // another object.
 type decoder interface {
 	io.ReadCloser
-	reset(r *bufio.Reader) error
+	reset(r *bufio.Reader, most int) error
 }
 
 // decoders keeps decoders that are not in use: their tables are many times as
@@ -36,14 +36,15 @@ var decoders = map[Compression]*sync.Pool{
 
 // newDecoder returns a decoder of r. One of zlib takes no more of r than its
 // stream is long, so that what follows it can be seen; the others take all of
-// it for theirs.
-func newDecoder(c Compression, r *bufio.Reader) (decoder, error) {
+// it for theirs. One of bz2 decodes up to most blocks at once; 0 is one per
+// processor.
+func newDecoder(c Compression, r *bufio.Reader, most int) (decoder, error) {
 	pool := decoders[c]
 	if pool == nil {
 		return nil, fmt.Errorf("compression %q is not known", c)
 	}
 	d := pool.Get().(decoder)
-	if err := d.reset(r); err != nil {
+	if err := d.reset(r, most); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -51,7 +52,7 @@ func newDecoder(c Compression, r *bufio.Reader) (decoder, error) {
 
 type plainDecoder struct{ *bufio.Reader }
 
-func (d *plainDecoder) reset(r *bufio.Reader) error {
+func (d *plainDecoder) reset(r *bufio.Reader, _ int) error {
 	d.Reader = r
 	return nil
 }
@@ -66,7 +67,7 @@ func (d *plainDecoder) Close() error {
 // by MD5.
 type zlibDecoder struct{ *inflate.Reader }
 
-func (d *zlibDecoder) reset(r *bufio.Reader) error {
+func (d *zlibDecoder) reset(r *bufio.Reader, _ int) error {
 	if d.Reader == nil {
 		d.Reader = inflate.NewReader(r)
 		return nil
@@ -84,12 +85,12 @@ func (d *zlibDecoder) Close() error {
 // object wants the processors.
 type bz2Decoder struct{ *bunzip.Reader }
 
-func (d *bz2Decoder) reset(r *bufio.Reader) error {
+func (d *bz2Decoder) reset(r *bufio.Reader, most int) error {
 	if d.Reader == nil {
-		d.Reader = bunzip.NewReader(r, 0)
+		d.Reader = bunzip.NewReader(r, most)
 		return nil
 	}
-	d.Reset(r, 0)
+	d.Reset(r, most)
 	return nil
 }
 
@@ -101,7 +102,7 @@ func (d *bz2Decoder) Close() error {
 
 type zstdDecoder struct{ *zstd.Decoder }
 
-func (d *zstdDecoder) reset(r *bufio.Reader) (err error) {
+func (d *zstdDecoder) reset(r *bufio.Reader, _ int) (err error) {
 	if d.Decoder == nil {
 		// One goroutine: a second one makes a stream slower, and objects are
 		// decoded side by side. The checksum of a frame, which costs 6 %, is

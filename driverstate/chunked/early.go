@@ -100,7 +100,7 @@ type inMemory struct {
 	buf *[earlyBytes]byte
 }
 
-func (m *inMemory) reset(*bufio.Reader) error { return io.ErrUnexpectedEOF }
+func (m *inMemory) reset(*bufio.Reader, int) error { return io.ErrUnexpectedEOF }
 
 // Close may be called twice: the reader takes it for its decoder, and for what
 // it decodes.

@@ -71,6 +71,7 @@ type extentReader struct {
 	stored io.ReadCloser
 	source *watched
 	buffer *bufio.Reader
+	most   int // blocks that are decoded at once, as newDecoder has it
 	plain  decoder
 	pos    int64 // in the extent
 }
@@ -108,14 +109,14 @@ func (d *Driver) openStored(ctx context.Context, m *meter, l *layer, e *Extent, 
 	if err != nil {
 		return nil, fmt.Errorf("object %s: %w", e.Name, storeError(err))
 	}
-	return &extentReader{layer: l, extent: e, stored: stored, source: &watched{Reader: timedReader{stored, &m.source}}}, nil
+	return &extentReader{layer: l, extent: e, stored: stored, source: &watched{Reader: timedReader{stored, &m.source}}, most: d.cfg.decodedAtOnce()}, nil
 }
 
 // decode begins to decode what is stored.
 func (x *extentReader) decode() (err error) {
 	x.buffer = readBuffers.Get().(*bufio.Reader)
 	x.buffer.Reset(x.source)
-	if x.plain, err = newDecoder(x.extent.Compression, x.buffer); err != nil {
+	if x.plain, err = newDecoder(x.extent.Compression, x.buffer, x.most); err != nil {
 		err = x.fault(err)
 		x.close()
 	}

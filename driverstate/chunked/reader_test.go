@@ -144,7 +144,7 @@ func TestAStoreThatFailsIsNoDamage(t *testing.T) {
 			extent: &Extent{Name: "chunk", Length: 850_000, Compression: c},
 		}
 		var err error
-		x.plain, err = newDecoder(c, x.buffer)
+		x.plain, err = newDecoder(c, x.buffer, 0)
 		require.NoError(t, err)
 		err = x.read(make([]byte, 850_000))
 		require.ErrorIs(t, err, broken, c)

@@ -33,6 +33,15 @@ var decoderCost = map[Compression]int64{
 	CompressionNone: 0, CompressionZlib: 256 << 10, CompressionBz2: 10 << 20, CompressionZstd: 12 << 20,
 }
 
+// decodedAtOnce is how many blocks of one object may be decoded at once, as
+// newDecoder has it: with a bound as many as decoderCost counts.
+func (t Tuning) decodedAtOnce() int {
+	if t.Memory == 0 {
+		return 0
+	}
+	return 1
+}
+
 // budget is how much of everything an operation may have at once.
 type budget struct {
 	workers int

@@ -125,6 +125,37 @@ func TestAnOperationKeepsToItsMemory(t *testing.T) {
 	}
 }
 
+// While what it gave is written, a decoder holds no more than is counted for it.
+func TestADecoderKeepsToWhatIsCountedForIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("weighs the heap, to which the race detector adds")
+	}
+	const block, length = 900_000, 2_700_000 // of streams in a row, which are as good as one
+	d, store := newDriver(t, FileLayout{})
+	d.cfg.Memory = 64 << 20
+	e := &Extent{Name: chunkName(fileP, 1), Length: length, Compression: CompressionBz2}
+	random := rand.NewChaCha8([32]byte{})
+	plain := make([]byte, block)
+	_, _ = random.Read(plain)
+	for i := range plain {
+		plain[i] &= 15
+	}
+	store.Set(ownDir, e.Name, strings.Repeat(string(packed(t, e.Compression, plain)), length/block))
+	scratch := make([]byte, 500_000)
+	runtime.GC() // and once more by the scales: what pools hold is given up by two
+	s := &scales{first: inUse()}
+	x, err := d.open(t.Context(), newMeter(1), &layer{backup: row(ownDir, fileP)}, e)
+	require.NoError(t, err)
+	defer x.close()
+	for x.pos < length {
+		require.NoError(t, x.read(scratch[:min(length-x.pos, int64(len(scratch)))]))
+		runtime.GC()
+		s.weigh()
+	}
+	require.NoError(t, x.finish())
+	assert.LessOrEqual(t, s.most, uint64(decoderCost[e.Compression]+readAhead))
+}
+
 func TestMemoryThatIsTooLittleIsRefusedAndTheLeastWorks(t *testing.T) {
 	image := words(9 << 20)
 	all := []Compression{CompressionZlib, CompressionBz2, CompressionZstd, CompressionNone}
