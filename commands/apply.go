@@ -40,7 +40,7 @@ func newApply(f *Factory, run runner[applyOptions]) *cobra.Command {
 
 A row that is not as it was when the plan was made, in status or time of
 writing, is refused (exit 6) and the others go on. A plan for another target is
-refused as a whole. It asks first, as the verb itself would; --yes answers.`,
+refused as a whole. It always asks first; --yes answers.`,
 		Example: `  cinder-go backup-delete --status error --older-than 30d --plan old.json
   cinder-go apply old.json`,
 		Args: exactly(1, "say which plan: cinder-go apply FILE"),

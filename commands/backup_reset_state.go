@@ -137,7 +137,7 @@ func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
 		if err := p.write(o.guard.plan); err != nil {
 			return err
 		}
-	case !o.guard.dryRun && o.sel.filtered():
+	case !o.guard.dryRun && (o.sel.filtered() || o.planned != nil):
 		if err := o.confirm(fmt.Sprintf("Set the status of %s to %s", plural(len(other), "backup"), o.state), len(other)); err != nil {
 			return err
 		}

@@ -76,6 +76,11 @@ func readPlan(path string) (plan, error) {
 	if p.Version != planVersion {
 		return plan{}, usagef("plan %s has version %d, and this program knows %d", path, p.Version, planVersion)
 	}
+	// An empty list is one; none at all may be another program's mistake, and
+	// would be read as every backup.
+	if p.Rows == nil {
+		return plan{}, driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf("plan %s: it has no rows, not even an empty list: nothing was done", path))
+	}
 	return p, nil
 }
 

@@ -223,9 +223,37 @@ func TestAPlanForAResetKeepsTheState(t *testing.T) {
 	assert.Empty(t, f.calls)
 	p, err := readPlan(file)
 	require.NoError(t, err)
-	require.NoError(t, runApply(t.Context(), &applyOptions{plan: p, reset: resetOn(f, b, ""),
-		target: func(context.Context) (string, error) { return "here", nil }}))
+	asked := &fakePrompt{}
+	apply := func() error {
+		reset := resetOn(f, b, "")
+		reset.confirm = func(what string, n int) error { return confirm(asked, false, what, n) }
+		return runApply(t.Context(), &applyOptions{plan: p, reset: reset, target: func(context.Context) (string, error) { return "here", nil }})
+	}
+	assert.Equal(t, 10, exitCode(apply()))
+	assert.Equal(t, []string{"Set the status of 1 backup to error?"}, asked.asked, "who applies a plan may not have made it")
+	assert.Empty(t, f.calls)
+	asked.yes = true
+	require.NoError(t, apply())
 	assert.Equal(t, []string{"reset c0 error", "wait c0"}, f.calls)
+}
+
+// No rows at all would be a selection of nothing, which is every backup.
+func TestAPlanWithoutRowsIsDamagedAndOneOfNoRowsDoesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "plan.json")
+	for _, rows := range []string{"", `,"rows":null`} {
+		require.NoError(t, os.WriteFile(file, []byte(`{"version":1,"verb":"backup-delete","target":"here"`+rows+`}`), 0o600))
+		_, err := readPlan(file)
+		assert.Equal(t, 9, exitCode(err), rows)
+		assert.ErrorContains(t, err, "plan "+file+": it has no rows")
+	}
+	require.NoError(t, os.WriteFile(file, []byte(`{"version":1,"verb":"backup-delete","target":"here","rows":[]}`), 0o600))
+	p, err := readPlan(file)
+	require.NoError(t, err)
+	f, b := chain(2), newBench()
+	require.NoError(t, runApply(t.Context(), &applyOptions{plan: p, path: file, remove: forceDeleteOn(f, b, nil, true),
+		target: func(context.Context) (string, error) { return "here", nil }}))
+	assert.Empty(t, f.calls)
+	assert.Contains(t, b.err.String(), "0 selected")
 }
 
 func TestAPlanThatIsNoneIsRefused(t *testing.T) {
