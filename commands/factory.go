@@ -56,7 +56,7 @@ func newFactory(s *iostreams.Streams, env lookup, now func() time.Time) *Factory
 
 // prepare runs before every verb, when the flags are known.
 func (f *Factory) prepare(cmd *cobra.Command, _ []string) error {
-	if err := f.g.complete(cmd.Flags(), f.env); err != nil {
+	if err := first(f.g.complete(cmd.Flags(), f.env), checkEmpty(cmd)); err != nil {
 		return err
 	}
 	f.con.quiet, f.con.jsonEvents, f.con.standalone = f.g.quiet, f.g.jsonEvents, f.g.standalone

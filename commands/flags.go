@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +88,48 @@ func (w *waitFlags) within(ctx context.Context, what string, wait func(context.C
 		return driverstate.Fail(driverstate.ErrNotApplied, fmt.Sprintf("%s: still under way after %s", what, w.timeout))
 	}
 	return err
+}
+
+// choosing are the flags that choose what a verb works on, or say where it
+// writes. An empty text comes of a variable that is not set: left out, the verb
+// would take more than was meant, or do what it was to write down.
+var choosing = []string{
+	"status", "older-than", "project", "host", "az", "volume", "of-volume", "name", "named", "volume-id", "container",
+	"resource-id", "resource-type", "resource-uuid", "request-id", "level", "binary", "cluster", "is-up", "disabled", "service-id",
+	"subset", "not-verified-since", "offset", "length",
+	"plan", "output", "to", "records",
+}
+
+// choosesNothing are verbs with flags of such names that choose nothing: an
+// empty text is no name there, or the default.
+var choosesNothing = map[string][]string{
+	"backup-create":  {"name", "container"},
+	"backup-update":  {"name"},
+	"backup-restore": {"name"},
+	"volume-create":  {"name"},
+	"serve":          {"host", "cluster"},
+}
+
+// checkEmpty refuses flags that are given and choose nothing.
+func checkEmpty(cmd *cobra.Command) error {
+	var empty string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if slices.Contains(choosing, f.Name) && !slices.Contains(choosesNothing[cmd.Name()], f.Name) && isEmpty(f.Value) {
+			empty = f.Name
+		}
+	})
+	if empty != "" {
+		return usagef("--%s is empty: leave it out, or set the variable that it comes from", empty)
+	}
+	return nil
+}
+
+func isEmpty(v pflag.Value) bool {
+	if list, several := v.(pflag.SliceValue); several {
+		words := list.GetSlice()
+		return len(words) == 0 || slices.Contains(words, "")
+	}
+	return v.String() == ""
 }
 
 // first is the first of errs that is one.

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,33 @@ func TestWrongUsageIsExitTwoBeforeAnythingIsCalled(t *testing.T) {
 			assert.Empty(t, out)
 		})
 	}
+}
+
+// An empty text comes of a variable that is not set. Left out, a verb would take
+// more than was meant, or do what it was to write down.
+func TestAnEmptyChoiceOrPlaceIsWrongUsage(t *testing.T) {
+	for _, c := range []struct{ flag, verb, rest string }{
+		{"plan", "backup-delete", "x"}, {"plan", "backup-reset-state", "--state error x"},
+		{"volume", "backup-delete", "--status error"}, {"status", "backup-force-delete", "--volume v"}, {"project", "backup-delete", "--status error"},
+		{"host", "backup-delete", "--status error"}, {"az", "backup-delete", "--status error"}, {"name", "backup-delete", "--status error"},
+		{"older-than", "backup-delete", "--status error"}, {"name", "backup-list", ""}, {"volume-id", "backup-list", ""},
+		{"project", "backup-import", "--from x"}, {"output", "backup-export", "--all"},
+		{"records", "backup-ship", "--all --to file:///x.cbk"}, {"to", "backup-restore", "--volume v x"}, {"volume", "backup-restore", "x"},
+		{"of-volume", "backup-restore", "--status error"}, {"container", "backup-manageable-list", ""}, {"not-verified-since", "backup-verify", "--all"},
+		{"subset", "backup-verify", "--all"}, {"status", "volume-list", ""}, {"resource-id", "workers-cleanup", ""},
+	} {
+		t.Run(c.verb+" "+c.flag, func(t *testing.T) {
+			args := append([]string{c.verb, "--" + c.flag, ""}, strings.Fields(c.rest)...)
+			code, _, errOut := invoke(t, map[string]string{"HOME": t.TempDir()}, append(args, "--os-endpoint", "http://127.0.0.1:1/v3")...)
+			assert.Equal(t, 2, code, errOut)
+			assert.Contains(t, errOut, "--"+c.flag+" is empty: leave it out")
+		})
+	}
+	o, err := parse(t, newBackupUpdate, nil, "backup-update", "x", "--name", "", "--description", "")
+	require.NoError(t, err, "no name is a name to give")
+	assert.Equal(t, "", *o.ask.Name)
+	_, err = parse(t, newBackupCreate, nil, "backup-create", "v", "--name", "", "--container", "")
+	assert.NoError(t, err)
 }
 
 func TestRestoreTargetIsMadeAbsolute(t *testing.T) {
