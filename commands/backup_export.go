@@ -49,8 +49,9 @@ The output is JSON Lines, one object for each backup, parents before children:
 
 With -f the two words are written in that format instead.
 
---output FILE writes the lines there; the file appears when it is complete, and
-one that is there is not replaced by one that lacks backups.
+--output FILE writes the lines there; the file appears when it is complete. One
+that is there is not replaced (exit 6) when a backup could not be exported, or
+when it has the record of one that is left out now.
 --output DIR (a directory that exists, or a name ending in /) writes one
 <id>.json for each backup. A file that says the same already is not touched, and
 that of a backup that is gone is left alone and named.
@@ -136,6 +137,9 @@ func runBackupExport(ctx context.Context, o *exportOptions) error {
 	set := exportSet{o: o, c: c, sink: sink, items: items}
 	if err := set.export(ctx, chosen); err != nil {
 		return err
+	}
+	if file, ok := sink.(*fileSink); ok {
+		file.leftOut = set.leftOut
 	}
 	if err := sink.commit(set.written(), items.count(failed)); err != nil {
 		_ = items.finish() // each failure was told; this one says what became of the file

@@ -173,6 +173,62 @@ func TestAFileOfRecordsIsNotReplacedByOneThatLacksSome(t *testing.T) {
 	assert.Contains(t, b.err.String(), "2 selected, 1 changed, 0 unchanged, 0 skipped, 1 failed")
 }
 
+// A backup that is restoring or in error for a night has no record then, and the
+// file still has the one of the night before.
+func TestAFileOfRecordsIsNotReplacedByOneThatLeavesOutWhatItHas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records.jsonl")
+	f := exportable(t)
+	f.backups[idOther], f.records[idOther] = client.Backup{ID: idOther, Status: driverstate.StatusError}, recordFor(t, idOther, "", "c")
+	export := func() (*bench, error) {
+		b := newBench()
+		err := runBackupExport(t.Context(), everything(exportOn(f, b, path)))
+		return b, err
+	}
+	_, err := export()
+	require.NoError(t, err, "what the file never had, it does not lose")
+	set := func(id string, status driverstate.Status) {
+		row := f.backups[id]
+		row.Status = status
+		f.backups[id] = row
+	}
+	set(idOther, driverstate.StatusAvailable)
+	_, err = export()
+	require.NoError(t, err)
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 3, bytes.Count(before, []byte("\n")))
+
+	set(idOther, driverstate.StatusRestoring)
+	b, err := export()
+	assert.Equal(t, 6, exitCode(err))
+	assert.ErrorContains(t, err, path+": left as it was, because it has records of backups that have none now: "+idOther)
+	assert.Contains(t, b.err.String(), "3 selected, 2 changed, 0 unchanged, 1 skipped, 0 failed")
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+
+	delete(f.backups, idOther)
+	_, err = export()
+	require.NoError(t, err, "one that is gone needs no record")
+	after, err = os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, 2, bytes.Count(after, []byte("\n")))
+}
+
+func TestAnIncrementWhoseBaseHasNoRecordIsAFailureAlsoOfAll(t *testing.T) {
+	f, b := exportable(t), newBench()
+	f.backups[idFull] = client.Backup{ID: idFull, Status: driverstate.StatusError}
+	assert.Equal(t, 3, exitCode(runBackupExport(t.Context(), everything(exportOn(f, b, "")))))
+	assert.Contains(t, b.err.String(), "backup "+idFull+": it is error, and only available backups have records; "+idChild+" stands on it")
+	assert.Contains(t, b.err.String(), "2 selected, 1 changed, 0 unchanged, 0 skipped, 1 failed")
+	assert.Equal(t, 1, strings.Count(b.out.String(), "\n"), "the increment is there all the same")
+
+	b = newBench()
+	o := everything(exportOn(f, b, ""))
+	o.noChain = true
+	require.NoError(t, runBackupExport(t.Context(), o), "who wants no chains needs no base")
+}
+
 func TestExportSelects(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -26,6 +26,8 @@ type exportSet struct {
 	items *bulk
 	list  []*export
 	byID  map[string]*export
+	// leftOut are the ids of those that have no record now.
+	leftOut []string
 }
 
 // export exports the backups, then those that their records name as parents,
@@ -33,9 +35,16 @@ type exportSet struct {
 func (s *exportSet) export(ctx context.Context, chosen []client.Backup) error {
 	s.byID = map[string]*export{}
 	slices.SortStableFunc(chosen, client.ByAge)
-	var round []*export
+	var round, without []*export
 	for _, b := range chosen {
-		round = append(round, s.add(&export{backup: b}))
+		e := s.add(&export{backup: b})
+		// Cinder refuses the record of what is not available. One that is named
+		// is asked for all the same, and the refusal told.
+		if b.Status != driverstate.StatusAvailable && len(s.o.sel.refs) == 0 {
+			without = append(without, e)
+		} else {
+			round = append(round, e)
+		}
 	}
 	for len(round) > 0 {
 		forEach(ctx, s.o.par.n, round, s.items, s.one)
@@ -50,10 +59,36 @@ func (s *exportSet) export(ctx context.Context, chosen []client.Backup) error {
 			}
 		}
 	}
+	s.leaveOut(without)
 	if !s.o.noChain {
 		s.warnOfGaps()
 	}
 	return nil
+}
+
+// leaveOut tells of backups that have no record, after all others: only then it
+// is known what stands on them. When an exported backup does, that is a failure,
+// for its record is of no use alone.
+func (s *exportSet) leaveOut(without []*export) {
+	child := map[string]string{}
+	for _, e := range s.list {
+		if e.done && !s.o.noChain {
+			child[e.parent] = e.backup.ID
+		}
+	}
+	for _, e := range without {
+		b := e.backup
+		r := result{id: b.ID, name: nameOf(b), status: string(b.Status), outcome: skipped}
+		if child[b.ID] != "" {
+			r.err = withHint(backupError(b.ID, driverstate.ErrInvalidStatus, "it is %s, and only available backups have records; %s stands on it",
+				b.Status, child[b.ID]), "cinder-go doctor "+b.ID+" says how it becomes available again")
+		} else {
+			r.detail = fmt.Sprintf("status is %s, and only available backups have records", b.Status)
+			r.warnings = []string{fmt.Sprintf("left out: it is %s, and only available backups have records", b.Status)}
+			s.leftOut = append(s.leftOut, b.ID)
+		}
+		s.items.add(r)
+	}
 }
 
 func (s *exportSet) add(e *export) *export {
@@ -77,12 +112,6 @@ func (s *exportSet) one(ctx context.Context, e *export) result {
 		e.backup = b
 	}
 	r.name, r.status = nameOf(e.backup), string(e.backup.Status)
-	if e.backup.Status != driverstate.StatusAvailable && e.child == "" && len(s.o.sel.refs) == 0 {
-		r.outcome = skipped
-		r.detail = fmt.Sprintf("status is %s, and only available backups have records", e.backup.Status)
-		r.warnings = []string{fmt.Sprintf("left out: it is %s, and only available backups have records", e.backup.Status)}
-		return r
-	}
 	record, err := s.c.ExportRecord(ctx, e.backup.ID)
 	if err == nil {
 		r.outcome, err = s.sink.write(e.backup, record)

@@ -104,6 +104,33 @@ func (s *viewSink) commit(ids []string, _ int) error {
 type fileSink struct {
 	kept
 	path string
+	// leftOut are the ids of backups that are there and have no record now.
+	leftOut []string
+}
+
+// elsewhere is the way out when a file is not replaced.
+const elsewhere = "say another --output; a directory keeps one file for each backup, and replaces only what it has anew"
+
+// lost are those left out whose record is in the file. One that holds no
+// records has none to lose.
+func (s *fileSink) lost() []string {
+	if len(s.leftOut) == 0 {
+		return nil
+	}
+	old, err := readRecordFile(s.path)
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, r := range old {
+		var row struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(recordText(r.BackupURL), &row) == nil && slices.Contains(s.leftOut, row.ID) {
+			ids = append(ids, row.ID)
+		}
+	}
+	return ids
 }
 
 func (s *fileSink) commit(ids []string, failed int) error {
@@ -113,7 +140,12 @@ func (s *fileSink) commit(ids []string, failed int) error {
 	if _, err := os.Stat(s.path); err == nil && failed > 0 {
 		return withHint(driverstate.Fail(driverstate.ErrConflict, fmt.Sprintf(
 			"%s: left as it was, because %s could not be exported now", s.path, plural(failed, "backup"))),
-			"say another --output; a directory keeps one file for each backup, and replaces only what it has anew")
+			elsewhere)
+	}
+	if lost := s.lost(); len(lost) > 0 {
+		return withHint(driverstate.Fail(driverstate.ErrConflict, fmt.Sprintf(
+			"%s: left as it was, because it has records of backups that have none now: %s", s.path, strings.Join(lost, ", "))),
+			"export again when they are available, which cinder-go doctor helps with; or "+elsewhere)
 	}
 	var text bytes.Buffer
 	if err := s.lines(ids, &text); err != nil {
