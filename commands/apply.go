@@ -17,8 +17,10 @@ type applyOptions struct {
 	plan plan
 	path string
 	out  outputFlags
-	wait waitFlags
-	par  parallelFlags
+	// anyHost and oneAccount are what is said now, beside what the plan says.
+	anyHost, oneAccount bool
+	wait                waitFlags
+	par                 parallelFlags
 	// target is the endpoint that would be changed.
 	target func(context.Context) (string, error)
 	remove *deleteOptions
@@ -37,6 +39,9 @@ func newApply(f *Factory, run runner[applyOptions]) *cobra.Command {
 		Use:   "apply FILE",
 		Short: "Do what a saved plan says",
 		Long: `Do what a verb with --plan FILE wrote down: the same change, of the same rows.
+
+Deletions go on as they were planned: with --any-host and --single-account when
+the plan was made with them, or when they are given here.
 
 A row that is not as it was when the plan was made, in status or time of
 writing, is refused (exit 6) and the others go on. A plan for another target is
@@ -63,6 +68,8 @@ refused as a whole. It always asks first; --yes answers.`,
 	}
 	o.out.addFlags(cmd.Flags())
 	o.wait.addFlags(cmd.Flags(), 10*time.Minute)
+	addAnyHost(cmd.Flags(), &o.anyHost)
+	addSingleAccount(cmd.Flags(), &o.oneAccount)
 	return cmd
 }
 
@@ -77,6 +84,8 @@ func runApply(ctx context.Context, o *applyOptions) error {
 	switch o.plan.Verb {
 	case "backup-delete", "backup-force-delete":
 		o.remove.planned = o.plan.Rows
+		o.remove.anyHost = o.remove.anyHost || o.anyHost || o.plan.AnyHost
+		o.remove.oneAccount = o.oneAccount || o.plan.SingleAccount
 		return runBackupDelete(ctx, o.remove)
 	case "backup-reset-state":
 		if o.plan.State != driverstate.StatusAvailable && o.plan.State != driverstate.StatusError {

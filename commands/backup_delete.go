@@ -139,7 +139,9 @@ func runBackupDelete(ctx context.Context, o *deleteOptions) error {
 		return err
 	}
 	if o.guard.plan != "" {
-		if err := newPlan(o.verb, o.target(c), o.now(), going).write(o.guard.plan); err != nil {
+		p := newPlan(o.verb, o.target(c), o.now(), going)
+		p.AnyHost, p.SingleAccount = o.anyHost && o.remote, o.oneAccount
+		if err := p.write(o.guard.plan); err != nil {
 			return err
 		}
 	} else if !o.guard.dryRun {

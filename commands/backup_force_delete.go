@@ -1,6 +1,9 @@
 package commands
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
 
 func newBackupForceDelete(f *Factory, run runner[deleteOptions]) *cobra.Command {
 	o := newDeleteOptions(f, "backup-force-delete", true)
@@ -17,6 +20,11 @@ the services are looked at before, and the way out is shown (exit 8).
   cinder-go backup-force-delete nightly
   cinder-go backup-force-delete --yes 8b3d499c-9301-44d3-a41f-414bf2c5f6a5 weekly
   cinder-go backup-force-delete --status deleting,error_deleting --older-than 1d --plan stuck.json`
-	cmd.Flags().BoolVar(&o.anyHost, "any-host", false, "do not look first whether the host of the row is up")
+	addAnyHost(cmd.Flags(), &o.anyHost)
 	return cmd
+}
+
+// addAnyHost adds the flag that turns off the look at the services.
+func addAnyHost(fs *pflag.FlagSet, to *bool) {
+	fs.BoolVar(to, "any-host", false, "do not look first whether the host of the row is up")
 }

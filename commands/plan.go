@@ -21,8 +21,11 @@ type plan struct {
 	State   driverstate.Status `json:"state,omitempty"` // of backup-reset-state
 	Made    time.Time          `json:"made"`
 	// Target is the endpoint or store that the rows are of.
-	Target string    `json:"target"`
-	Rows   []planRow `json:"rows"`
+	Target string `json:"target"`
+	// What was said to the deletion that was planned, and holds for it too.
+	AnyHost       bool      `json:"any_host,omitempty"`
+	SingleAccount bool      `json:"single_account,omitempty"`
+	Rows          []planRow `json:"rows"`
 }
 
 // planRow is a row that a plan changes. One that is not as it was is refused.

@@ -213,6 +213,50 @@ func TestAPlanIsAppliedToTheRowsThatAreAsItSays(t *testing.T) {
 	assert.Contains(t, b.out.String(), "c2 nc2 unchanged")
 }
 
+// What a plan was made with it is applied with, and what its hints tell can be
+// said to apply as well.
+func TestAPlanIsAppliedAsItWasMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "plan.json")
+	world := func() *fake {
+		f := chain(1)
+		f.services = []client.Service{service("node1", "down"), service("node2", "up")}
+		f.driver = map[string]string{"c0": "cinder.backup.drivers.swift.SwiftBackupDriver"}
+		return f
+	}
+	for _, c := range []struct {
+		name       string
+		made, told bool
+		code       int
+		hint       string
+	}{
+		{name: "made with both", made: true},
+		{name: "told both", told: true},
+		{name: "neither", code: 8, hint: "--any-host asks all the same"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, b := world(), newBench()
+			o := forceDeleteOn(f, b, nil, true)
+			o.sel.refs, o.guard.plan, o.remote, o.anyHost, o.oneAccount = []string{"c0"}, file, true, true, true
+			require.NoError(t, runBackupDelete(t.Context(), o))
+			p, err := readPlan(file)
+			require.NoError(t, err)
+			if !c.made {
+				p.AnyHost, p.SingleAccount = false, false
+			}
+			remove := forceDeleteOn(f, b, nil, true)
+			remove.remote, remove.anyHost = true, false
+			err = runApply(t.Context(), &applyOptions{plan: p, path: file, remove: remove, anyHost: c.told, oneAccount: c.told,
+				target: func(context.Context) (string, error) { return "here", nil }})
+			assert.Equal(t, c.code, exitCode(err), b.err.String())
+			assert.Equal(t, c.code == 0, len(f.calls) > 0)
+			assert.Contains(t, b.err.String(), c.hint)
+		})
+	}
+	o, err := parse(t, newApply, nil, "apply", "--any-host", "--single-account", file)
+	require.NoError(t, err)
+	assert.True(t, o.anyHost && o.oneAccount)
+}
+
 func TestAPlanForAResetKeepsTheState(t *testing.T) {
 	f, b := chain(1), newBench()
 	f.after = map[string]client.Backup{"c0": {ID: "c0", Status: driverstate.StatusError}}
