@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/cinder-go/cinder-go/commands/output"
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -89,7 +87,7 @@ found nothing, but could not look everywhere.`,
 			if err := first(o.out.check(columns), o.parallel.check(&f.g, doctorCalls)); err != nil {
 				return err
 			}
-			o.stores, o.standalone, o.target = f.g.stores, f.g.standalone, targetFlags(cmd.Flags(), f.g.standalone)
+			o.stores, o.standalone, o.target = f.g.stores, f.g.standalone, f.g.targetFlags(cmd.Flags())
 			return run(cmd.Context(), o)
 		},
 	}
@@ -122,54 +120,6 @@ func runDoctor(ctx context.Context, o *doctorOptions) error {
 		return err
 	}
 	return o.verdict(list, s)
-}
-
-// targetFlags are the flags that name the target, as they were given. Secrets
-// are left out: they belong into the environment or clouds.yaml.
-func targetFlags(fs *pflag.FlagSet, standalone bool) string {
-	names := []string{"os-cloud", "os-endpoint", "os-auth-type", "os-auth-url", "os-username", "os-user-id", "os-user-domain-name", "os-user-domain-id",
-		"os-project-name", "os-project-id", "os-project-domain-name", "os-project-domain-id", "os-system-scope", "os-region-name", "os-interface",
-		"os-cacert", "os-cert", "os-key"}
-	if standalone {
-		names = []string{"store", "config-file", "config-dir", "state-dir"}
-	}
-	var out strings.Builder
-	if standalone && fs.Changed("standalone") {
-		out.WriteString(" --standalone")
-	}
-	for _, name := range names {
-		if !fs.Changed(name) {
-			continue
-		}
-		value := fs.Lookup(name).Value
-		words := []string{value.String()}
-		if list, several := value.(pflag.SliceValue); several {
-			words = list.GetSlice()
-		}
-		for _, word := range words {
-			out.WriteString(" --" + name + " " + shellWord(word))
-		}
-	}
-	return out.String()
-}
-
-// aim makes the commands go to the target that was looked at.
-func (o *doctorOptions) aim(list []finding) []finding {
-	for i := range list {
-		for j, s := range list[i].next {
-			rest, ours := strings.CutPrefix(s.command, "cinder-go ")
-			if !ours || strings.HasPrefix(rest, "--standalone") {
-				continue
-			}
-			target := o.target
-			// Beside a cloud, the data is then proven before a row is called good.
-			if !o.stores.none() && !o.standalone && strings.HasPrefix(rest, "backup-reset-state --state available") {
-				target += " " + o.stores.flags()
-			}
-			list[i].next[j].command = "cinder-go" + target + " " + rest
-		}
-	}
-	return list
 }
 
 // findings is everything that rows tell.

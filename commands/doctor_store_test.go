@@ -209,6 +209,35 @@ func TestTheCommandsGoToTheTargetThatWasLookedAt(t *testing.T) {
 	assert.Equal(t, " --standalone --store posix:///srv", o.target)
 }
 
+func TestTheCommandsHaveEveryFlagThatNamesTheTargetAndNoSecret(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		flags []string
+		want  string
+	}{
+		{"a database", []string{"--standalone", "--store", "posix:///a", "--store", "two=posix:///b", "--parallel", "3", "--state-dir", "/s", "--db", "postgres://c@h/d?sslmode=disable"},
+			" --standalone --store posix:///a --store two=posix:///b --state-dir /s --db 'postgres://c@h/d?sslmode=disable'"},
+		{"its password", []string{"--standalone", "--store", "posix:///a", "--db", "postgres://c:secret@h/d?password=secret&sslmode=disable"},
+			" --standalone --store posix:///a --db 'postgres://c@h/d?sslmode=disable'"},
+		{"an endpoint in place of the catalogue's", []string{"--os-auth-url", "https://k", "--os-volume-endpoint-override", "https://o/v3", "--insecure"},
+			" --os-block-storage-endpoint-override https://o/v3 --os-auth-url https://k --insecure"},
+		{"an older spelling", []string{"--os-url", "http://e/v3"}, " --os-endpoint http://e/v3"},
+		{"who", []string{"--os-cloud", "c", "--os-domain-id", "d", "--os-default-domain", "e", "--os-trust-id", "t", "--os-identity-api-version", "3", "--verify",
+			"--os-application-credential-id", "a", "--os-application-credential-secret", "secret", "--os-token", "secret", "--os-password", "secret"},
+			" --os-cloud c --os-identity-api-version 3 --os-domain-id d --os-default-domain e --os-trust-id t --os-application-credential-id a --verify"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o, err := parse(t, newDoctor, nil, append([]string{"doctor"}, c.flags...)...)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, o.target)
+		})
+	}
+	o, err := parse(t, newDoctor, nil, "doctor", "--standalone", "--store", "posix:///srv", "--db", "postgres://c@h/d")
+	require.NoError(t, err)
+	list := o.aim([]finding{{next: []step{(&shelf{at: o.stores}).engine("backup-manage", "b")}}})
+	assert.Equal(t, []string{"cinder-go --standalone --store posix:///srv --db postgres://c@h/d backup-manage b"}, commandsOf(list[0].next))
+}
+
 func TestWrongUsageOfTheDoctorIsRefused(t *testing.T) {
 	for _, args := range [][]string{{"a", "b"}, {""}, {"--stuck-after", "-1s"}, {"--chain-questions", "-1"}, {"--parallel", "0"}, {"-c", "nonsense"}} {
 		_, err := parse(t, newDoctor, nil, append([]string{"doctor"}, args...)...)

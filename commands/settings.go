@@ -17,6 +17,7 @@ type setting struct {
 	oldFlags        []string
 	oldEnv          []string
 	hidden          bool // from the help
+	secret          bool // belongs into the environment or clouds.yaml
 }
 
 func (g *globalFlags) engineSettings() []setting {
@@ -63,7 +64,7 @@ func (g *globalFlags) cloudSettings() []setting {
 		{flag: "os-identity-api-version", env: "OS_IDENTITY_API_VERSION", help: "`VERSION` of Keystone's API: 3", to: &c.IdentityVersion, group: aboutKeystone, hidden: true},
 		{flag: "os-username", env: "OS_USERNAME", help: "user `NAME`", to: &c.Username, group: aboutUser},
 		{flag: "os-user-id", env: "OS_USER_ID", help: "user `ID`", to: &c.UserID, group: aboutUser},
-		{flag: "os-password", env: "OS_PASSWORD", help: "password; better given in the environment or in clouds.yaml", to: &c.Password, group: aboutCredential},
+		{flag: "os-password", env: "OS_PASSWORD", help: "password; better given in the environment or in clouds.yaml", to: &c.Password, group: aboutCredential, secret: true},
 		{flag: "os-user-domain-name", env: "OS_USER_DOMAIN_NAME", help: "domain `NAME` of the user", to: &c.UserDomainName, group: aboutUserDomain},
 		{flag: "os-user-domain-id", env: "OS_USER_DOMAIN_ID", help: "domain `ID` of the user", to: &c.UserDomainID, group: aboutUserDomain},
 		{flag: "os-project-name", env: "OS_PROJECT_NAME", help: "project `NAME`", to: &c.ProjectName, group: aboutScope,
@@ -79,10 +80,10 @@ func (g *globalFlags) cloudSettings() []setting {
 			oldFlags: []string{"os-default-domain-id"}, oldEnv: []string{"OS_DEFAULT_DOMAIN_ID"}},
 		{flag: "os-system-scope", env: "OS_SYSTEM_SCOPE", help: "`SCOPE` of the token instead of a project: all", to: &c.SystemScope, group: aboutScope},
 		{flag: "os-trust-id", env: "OS_TRUST_ID", help: "`ID` of a trust instead of a project", to: &c.TrustID, group: aboutScope, hidden: true},
-		{flag: "os-token", env: "OS_TOKEN", help: "a token instead of a password", to: &c.Token, group: aboutCredential},
+		{flag: "os-token", env: "OS_TOKEN", help: "a token instead of a password", to: &c.Token, group: aboutCredential, secret: true},
 		{flag: "os-application-credential-id", env: "OS_APPLICATION_CREDENTIAL_ID", help: "`ID` of an application credential", to: &c.ApplicationCredentialID, group: aboutCredential},
 		{flag: "os-application-credential-name", env: "OS_APPLICATION_CREDENTIAL_NAME", help: "`NAME` of an application credential", to: &c.ApplicationCredentialName, group: aboutCredential},
-		{flag: "os-application-credential-secret", env: "OS_APPLICATION_CREDENTIAL_SECRET", help: "its secret", to: &c.ApplicationCredentialSecret, group: aboutCredential},
+		{flag: "os-application-credential-secret", env: "OS_APPLICATION_CREDENTIAL_SECRET", help: "its secret", to: &c.ApplicationCredentialSecret, group: aboutCredential, secret: true},
 		{flag: "os-region-name", env: "OS_REGION_NAME", help: "`REGION` of the catalogue", to: &c.Region},
 		{flag: "os-interface", env: "OS_INTERFACE", help: "`INTERFACE` of the catalogue: public, internal or admin", to: &c.Interface,
 			oldFlags: []string{"os-endpoint-type"}, oldEnv: []string{"OS_ENDPOINT_TYPE"}},
