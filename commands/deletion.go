@@ -175,26 +175,28 @@ func (f *family) leavesFirst(backups []client.Backup) []client.Backup {
 // gate lets the deletion of a backup wait for those that stand on it.
 type gate struct {
 	family *family
+	place  map[string]int // in the order of deletion
 	done   map[string]chan struct{}
 	mu     sync.Mutex
 	stays  map[string]bool
 }
 
 func newGate(f *family, backups []client.Backup) *gate {
-	g := &gate{family: f, done: map[string]chan struct{}{}, stays: map[string]bool{}}
-	for _, b := range backups {
-		g.done[b.ID] = make(chan struct{})
+	g := &gate{family: f, place: map[string]int{}, done: map[string]chan struct{}{}, stays: map[string]bool{}}
+	for i, b := range backups {
+		g.place[b.ID], g.done[b.ID] = i, make(chan struct{})
 	}
 	return g
 }
 
 // wait returns when everything that stands on id has gone; an error when
 // something has not. Those come first in the order of deletion, so that each
-// has begun already.
+// has begun already. One that comes later is in a circle, which only damaged
+// rows make: it would wait for id in turn.
 func (g *gate) wait(ctx context.Context, id string) error {
 	for _, child := range g.family.children[id] {
 		done, ours := g.done[child.ID]
-		if !ours {
+		if !ours || g.place[child.ID] > g.place[id] {
 			continue
 		}
 		select {

@@ -79,6 +79,19 @@ func TestWhenALeafCannotBeDeletedItsBaseStays(t *testing.T) {
 	assert.Contains(t, b.err.String(), "backup c0: not deleted: c1, which stands on it, is still there")
 }
 
+// Rows can be damaged like that, and each would wait for the other.
+func TestBackupsThatStandOnEachOtherDoNotWaitForEver(t *testing.T) {
+	f, b := chain(3), newBench()
+	f.parent["c0"] = "c1"
+	o := forceDeleteOn(f, b, nil, true)
+	o.sel.refs, o.par.n = []string{"c0", "c1", "c2"}, 8
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, runBackupDelete(ctx, o))
+	assert.Equal(t, []string{"force-delete c2", "wait-gone c2"}, f.calls[:2], "what stands on them still goes first")
+	assert.Len(t, f.calls, 6)
+}
+
 func TestATenantLeavesTheDependentsToTheServer(t *testing.T) {
 	f, b := chain(2), newBench()
 	f.asTenant = driverstate.Fail(driverstate.ErrForbidden, "only an admin can ask for this")
