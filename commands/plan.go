@@ -84,6 +84,13 @@ func readPlan(path string) (plan, error) {
 	if p.Rows == nil {
 		return plan{}, driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf("plan %s: it has no rows, not even an empty list: nothing was done", path))
 	}
+	ids := map[string]bool{}
+	for _, r := range p.Rows {
+		if ids[r.ID] {
+			return plan{}, driverstate.Fail(driverstate.ErrCorrupt, fmt.Sprintf("plan %s: backup %s is in it twice: nothing was done", path, r.ID))
+		}
+		ids[r.ID] = true
+	}
 	return p, nil
 }
 

@@ -303,6 +303,10 @@ func TestAPlanWithoutRowsIsDamagedAndOneOfNoRowsDoesNothing(t *testing.T) {
 		assert.Equal(t, 9, exitCode(err), rows)
 		assert.ErrorContains(t, err, "plan "+file+": it has no rows")
 	}
+	require.NoError(t, os.WriteFile(file, []byte(`{"version":1,"verb":"backup-delete","target":"here","rows":[{"id":"a"},{"id":"a"}]}`), 0o600))
+	_, err := readPlan(file)
+	assert.Equal(t, 9, exitCode(err))
+	assert.ErrorContains(t, err, "backup a is in it twice")
 	require.NoError(t, os.WriteFile(file, []byte(`{"version":1,"verb":"backup-delete","target":"here","rows":[]}`), 0o600))
 	p, err := readPlan(file)
 	require.NoError(t, err)
