@@ -110,6 +110,7 @@ func TestAVolumeWhoseHeadFailedGetsItLater(t *testing.T) {
 		f, err := os.OpenFile(d.tape.files[last].Name(), os.O_RDWR, 0)
 		require.NoError(t, err)
 		d.tape.files[last], d.tape.media[last].ReaderAt, d.tape.w.file = f, f, f
+		require.ErrorContains(t, d.tape.Put(t.Context(), "box", "cut", strings.NewReader("short"), 100), "reading what is to be written")
 		require.NoError(t, put(t, d, "later", large))
 		require.NoError(t, d.Finish(t.Context()))
 		require.NoError(t, d.Close())

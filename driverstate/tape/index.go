@@ -113,6 +113,9 @@ func (x *indexReader) chain(last link) error {
 		if err != nil {
 			return err
 		}
+		if !begin.before(l.at) { // or it could lead round and round
+			return errNoIndex
+		}
 		if l.at, err = x.find(*l.Before); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -168,12 +169,19 @@ func TestAnIndexThatAddsToItselfIsNotUsed(t *testing.T) {
 	where := len(raw) - finalSize
 	h, err := parseHeader(raw[where:])
 	require.NoError(t, err)
-	text, _, ok := strings.Cut(string(raw[where+headerSize:]), `,"before":`)
+	good, _, ok := strings.Cut(string(raw[where+headerSize:]), `,"before":`)
 	require.True(t, ok)
-	text += fmt.Sprintf(`,"before":{"volume":1,"offset":%d}}`, where)
-	text += strings.Repeat(" ", h.length-len(text))
-	h.payload = crc32.Checksum([]byte(text), castagnoli)
-	raw = append(h.append(raw[:where]), text...)
-	_, err = indexed(of(raw))
-	require.ErrorIs(t, err, errNoIndex)
+	index := regexp.MustCompile(`"index":{"volume":1,"offset":\d+}`)
+	require.Regexp(t, index, good)
+	for _, text := range []string{
+		good,
+		index.ReplaceAllString(good, fmt.Sprintf(`"index":{"volume":1,"offset":%d}`, where+8)), // behind itself
+	} {
+		text += fmt.Sprintf(`,"before":{"volume":1,"offset":%d}}`, where)
+		text += strings.Repeat(" ", h.length-len(text))
+		h.payload = crc32.Checksum([]byte(text), castagnoli)
+		raw = append(h.append(raw[:where]), text...)
+		_, err = indexed(of(raw))
+		require.ErrorIs(t, err, errNoIndex)
+	}
 }

@@ -146,6 +146,7 @@ func (w *writer) object(ctx context.Context, container, name string, r io.Reader
 	o, err := w.copy(ctx, container, name, r, size)
 	if err != nil && w.out == nil && w.at.medium == from.medium {
 		w.at, w.c.end, w.c.next = from, from, number
+		w.headless = from.offset == 0 // a head that was missing went with it
 		err = errors.Join(err, w.file.Truncate(from.offset))
 	}
 	return o, err
