@@ -304,6 +304,12 @@ func (s *salvage) fillFrom(ctx context.Context, b *driverstate.Backup) error {
 		defer l.hashes.close()
 		p.units, err = s.candidates(ctx, l)
 	}
+	if err == nil {
+		if _, small := d.cfg.restore(p, d.cfg.Workers); small != nil { // another codec may take more
+			s.warn("backup %s could not be looked through for what is missing: %v", b.ID, small)
+			return nil
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

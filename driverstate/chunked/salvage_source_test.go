@@ -95,6 +95,24 @@ func TestASalvageOutlivesAnotherBackupThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// What --memory leaves may do for the backup, and not for another one of a codec
+// that takes more.
+func TestASalvageOutlivesAnotherBackupThatTakesMoreMemory(t *testing.T) {
+	const piece = 1 << 20
+	content := pattern(3*piece + 100)
+	d, _, b, sibling := twins(t, content)
+	require.NoError(t, d.Delete(t.Context(), sibling))
+	other := *d
+	other.cfg.Compression = CompressionZstd
+	_, err := other.Backup(t.Context(), sibling, nil, plain{bytes.NewReader(content)}, nil)
+	require.NoError(t, err)
+	d.cfg.Memory = 8 << 20
+	done, err := salvagedTo(t, t.Context(), d, b, filepath.Join(t.TempDir(), "disk"))
+	require.NoError(t, err)
+	assert.Equal(t, []driverstate.Range{{Offset: 2 * piece, Length: piece}}, done.Holes)
+	assert.Contains(t, strings.Join(done.Warnings, "\n"), "backup "+sibling.ID+" could not be looked through for what is missing: memory of")
+}
+
 // Of an object that breaks off, what came before is kept.
 func TestWhatAnotherBackupGaveBeforeItBrokeOffIsKept(t *testing.T) {
 	const piece = 1 << 20
