@@ -126,6 +126,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
 		Observer: counts.Observer(c.Observer), Logger: levels.Logger("cinder_go.manager"), Now: c.Now,
 		Notify: publisher(notifier, c.Logger), JobDone: countJobs(counts),
+		KeepHost:       keeperOf(database),
 		ReportInterval: c.ReportInterval, ServiceDownTime: c.ServiceDownTime, InitInterval: c.InitInterval,
 		InitTimeout: c.InitTimeout, InitOnce: c.InitOnce, CheckInterval: c.CheckInterval,
 		ProgressInterval: cmp.Or(c.ProgressInterval, progressInterval),
@@ -139,8 +140,8 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	e.manager = m
-	if shared, ok := database.(hostKeeper); ok {
-		e.closesFirst(e.keepHost(ctx, shared, cmp.Or(c.ReportInterval, hostInterval), c.Logger))
+	if keep := keeperOf(database); keep != nil {
+		e.closesFirst(e.keepHost(ctx, keep, cmp.Or(c.ReportInterval, hostInterval), c.Logger))
 	}
 	e.handler = api.New(m, api.Config{
 		Logger: levels.Logger("cinder_go.api"), Host: c.Host, LogLevels: levels, PublicURL: c.PublicURL, MaxLimit: c.MaxLimit, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),

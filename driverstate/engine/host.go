@@ -7,16 +7,20 @@ import (
 	"time"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
 // hostInterval is between two looks whether this process is its host yet,
 // unless heartbeats are told how often they come.
 const hostInterval = 10 * time.Second
 
-// hostKeeper is a database on which two processes could take themselves for one
-// host, see postgres.DB.
-type hostKeeper interface {
-	KeepHost(ctx context.Context) error
+// keeperOf is KeepHost of a database on which two processes could take
+// themselves for one host, see postgres.DB; nil for another.
+func keeperOf(d db.DB) func(context.Context) error {
+	if shared, ok := d.(interface{ KeepHost(context.Context) error }); ok {
+		return shared.KeepHost
+	}
+	return nil
 }
 
 // hostWatch is the watch over the host of an engine.
@@ -33,7 +37,7 @@ func (w *hostWatch) Close() error {
 }
 
 // keepHost watches until it is closed, or another process is the host.
-func (e *Engine) keepHost(ctx context.Context, shared hostKeeper, every time.Duration, log *slog.Logger) *hostWatch {
+func (e *Engine) keepHost(ctx context.Context, keep func(context.Context) error, every time.Duration, log *slog.Logger) *hostWatch {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w := &hostWatch{cancel: cancel, done: make(chan struct{})}
 	go func() {
@@ -46,7 +50,7 @@ func (e *Engine) keepHost(ctx context.Context, shared hostKeeper, every time.Dur
 				return
 			case <-tick.C:
 			}
-			err := shared.KeepHost(ctx)
+			err := keep(ctx)
 			switch {
 			case errors.Is(err, driverstate.ErrConflict):
 				log.Error("work is stopped: another process does it", "error", err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/db"
+	"github.com/cinder-go/cinder-go/driverstate/fault"
+	"github.com/cinder-go/cinder-go/driverstate/fault/wrap"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
 	"github.com/cinder-go/cinder-go/driverstate/volume"
 )
@@ -85,4 +88,62 @@ func TestThePartOfADeadRestoreIsRemovedWhileOthersCanWrite(t *testing.T) {
 	assert.Equal(t, driverstate.VolumeErrorRestoring, l.volume(v.ID).Status)
 	_, err = l.db.WorkerGet(t.Context(), "Backup", b.ID)
 	assert.ErrorIs(t, err, driverstate.ErrNotFound)
+}
+
+// awayOnce is a database that fails one transaction when it is armed.
+type awayOnce struct {
+	db.DB
+	armed *atomic.Bool
+}
+
+func (a awayOnce) Update(ctx context.Context, f func(db.Tx) error) error {
+	if a.armed.Swap(false) {
+		return driverstate.Fail(driverstate.ErrUnavailable, "the database does not answer")
+	}
+	return a.DB.Update(ctx, f)
+}
+
+// What a member has taken from a dead one is its own, also if it could not end
+// it: no other cleanup finds it. It does so later, unless another process may
+// have become its host meanwhile, whose work would look like its own.
+func TestWhatACleanupCouldNotEndIsEndedLater(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fleet) {
+		var armed, doubt atomic.Bool
+		var asked atomic.Int32
+		doubt.Store(true)
+		f.change = func(c *manager.Config) {
+			if c.Host == "h2" {
+				c.DB = wrap.DB(awayOnce{c.DB, &armed})
+				c.KeepHost = func(context.Context) error {
+					asked.Add(1)
+					if doubt.Load() {
+						return driverstate.Fail(driverstate.ErrUnavailable, "who is h2 is not known")
+					}
+					return nil
+				}
+			}
+		}
+		var once sync.Once
+		defer fault.Hook(func(name string) {
+			if name == "tx.begin:recoverRestore" {
+				once.Do(func() { armed.Store(true) })
+			}
+		})()
+		var row *driverstate.Backup
+		var v *driverstate.Volume
+		_, b, _ := f.firstAlone(atRestore, func(a *member) func() {
+			row, v = a.managed(nil, image(64<<10, 1)), a.newVolume()
+			return func() {
+				_, err := a.RestoreBackup(t.Context(), admin, row.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+				require.NoError(t, err)
+			}
+		})
+		b.cleanup()
+		require.Eventually(t, func() bool { return asked.Load() > 1 }, wait, tick, "heartbeats look for what is left")
+		assert.Equal(t, driverstate.StatusRestoring, b.row(row.ID).Status)
+		doubt.Store(false)
+		f.noEntry()
+		assert.Equal(t, driverstate.StatusAvailable, b.row(row.ID).Status)
+		assert.Equal(t, driverstate.VolumeErrorRestoring, b.volume(v.ID).Status)
+	})
 }

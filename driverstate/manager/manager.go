@@ -93,6 +93,9 @@ type Config struct {
 	// Device listens as r says, to serve image; nil when that cannot be: it is
 	// for who is on this machine, as a path is.
 	Device func(ctx context.Context, r driverstate.DeviceRequest, image driverstate.Image) (DeviceServer, error)
+	// KeepHost answers an error while it is in doubt whether this process is its
+	// host; nil where no other can be.
+	KeepHost func(ctx context.Context) error
 	// DropTarget removes what a restore that was killed has written beside
 	// path, if nobody writes there now. nil for a target that has no such.
 	DropTarget func(path string) error

@@ -230,15 +230,21 @@ func (m *Manager) takeEntry(ctx context.Context, seen *driverstate.Worker, runne
 		}
 		return m.takeIntent(ctx, tx, b, w.Status)
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case written != nil:
-		return m.recoverCreate(ctx, written, &w)
-	case restored != nil:
-		return m.recoverRestore(ctx, restored, &w)
 	}
-	return nil
+	switch {
+	case written != nil:
+		err = m.recoverCreate(ctx, written, &w)
+	case restored != nil:
+		err = m.recoverRestore(ctx, restored, &w)
+	}
+	if err != nil { // the entry is this process's now: another cleanup would not find it
+		m.mu.Lock()
+		m.unsaid = true
+		m.mu.Unlock()
+	}
+	return err
 }
 
 // discardRun takes off what runner was running for a backup.

@@ -163,7 +163,13 @@ func (m *Manager) reclaim() {
 			}
 		}
 	}
-	err := m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, everything, m.cfg.Now())
+	var err error
+	if m.cfg.KeepHost != nil { // what another process of this name has in work looks like ours
+		err = m.cfg.KeepHost(m.ctx)
+	}
+	if err == nil {
+		err = m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, everything, m.cfg.Now())
+	}
 	if err != nil && m.ctx.Err() == nil {
 		m.log.ErrorContext(m.ctx, "taking up what was left unsaid", "host", m.cfg.Host, "error", err)
 	}
@@ -172,7 +178,7 @@ func (m *Manager) reclaim() {
 	// Another heartbeat tries again.
 	m.reclaiming = false
 	m.unsaid = m.unsaid || err != nil
-	m.fenced = m.fenced && (!fenced || err != nil || m.refenced)
+	m.fenced = m.fenced && (m.stopped || !fenced || err != nil || m.refenced)
 }
 
 // leave ends a task. One whose entry is still as it claimed it has not written

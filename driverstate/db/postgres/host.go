@@ -56,8 +56,10 @@ func (d *DB) hold(ctx context.Context) (*pgx.Conn, error) {
 // KeepHost sees to it that this process is its host yet: a server that was
 // restarted, or whose place another took, has forgotten it. ErrConflict when
 // another process has become it since; the work of this one is that one's then.
-// It must not be called beside itself or Close.
+// It must not be called beside Close.
 func (d *DB) KeepHost(ctx context.Context) error {
+	d.keeping.Lock()
+	defer d.keeping.Unlock()
 	if d.held != nil {
 		asked, cancel := context.WithTimeout(ctx, pingTimeout)
 		defer cancel()

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -77,6 +78,8 @@ type DB struct {
 	host   string        // that this process is; may be empty
 	isHost int64         // lock of who is that
 	held   *pgx.Conn     // has isHost; nil without a host, and while the server is away
+
+	keeping sync.Mutex // is held while held is asked, or replaced
 }
 
 type transaction struct {
