@@ -210,13 +210,17 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	<-ended
 	closing, cancel := context.WithTimeout(late, closeTimeout)
 	defer cancel()
-	if err := e.Close(closing); err != nil {
-		return fmt.Errorf("engine: %w", err)
+	err = e.Close(closing)
+	if err != nil {
+		err = fmt.Errorf("engine: %w", err)
 	}
 	if failure != nil && !errors.Is(failure, http.ErrServerClosed) {
-		return failure
+		if err != nil {
+			o.con.warn("", "%v", err)
+		}
+		return failure // the cause, and its exit code
 	}
-	return nil
+	return err
 }
 
 // stores names those of an engine.
