@@ -84,7 +84,7 @@ func TestBackupsThatStandOnEachOtherDoNotWaitForEver(t *testing.T) {
 	f, b := chain(3), newBench()
 	f.parent["c0"] = "c1"
 	o := forceDeleteOn(f, b, nil, true)
-	o.sel.refs, o.par.n = []string{"c0", "c1", "c2"}, 8
+	o.sel.refs = []string{"c0", "c1", "c2"}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, runBackupDelete(ctx, o))
