@@ -21,6 +21,7 @@ var unreached = map[string]string{
 	"start":                "the row of a cluster, one statement that can be made again",
 	"volumeIdle":           "it waits for other members of a cluster, and writes nothing",
 	"askCleanup":           "one member of a cluster asks another",
+	"leftSomething":        "it reads, whether a dead service left work",
 	"cleanBackups":         "one member of a cluster cleans up another",
 }
 

@@ -212,7 +212,7 @@ func caller() string {
 }
 
 // split takes a name such as example.org/a/b.(*T).run.func1 apart into package
-// and function.
+// and function, of a generic one, example.org/a/b.run[...], without its types.
 func split(name string) (pkg, function string) {
 	slash := strings.LastIndexByte(name, '/') + 1
 	dot := slash + strings.IndexByte(name[slash:], '.')
@@ -221,5 +221,6 @@ func split(name string) (pkg, function string) {
 		rest = method
 	}
 	function, _, _ = strings.Cut(rest, ".")
+	function, _, _ = strings.Cut(function, "[")
 	return pkg, function
 }

@@ -29,6 +29,15 @@ func TestTransactionsAreNamedAfterWhoRunsThem(t *testing.T) {
 	passed = nil
 	require.ErrorIs(t, m.fails(t.Context()), driverstate.ErrNotFound)
 	assert.Equal(t, []string{"tx.begin:fails"}, passed, "nothing is written, nothing committed")
+	passed = nil
+	require.NoError(t, generic(t.Context(), m.db, 1))
+	assert.Equal(t, []string{"tx.begin:generic", "tx.commit:generic", "tx.done:generic"}, passed)
+}
+
+func generic[T any](ctx context.Context, d db.DB, _ T) error {
+	return d.Update(ctx, func(tx db.Tx) error {
+		return tx.BackupCreate(ctx, &driverstate.Backup{ID: "y", Status: driverstate.StatusError})
+	})
 }
 
 type someone struct{ db db.DB }
