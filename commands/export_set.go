@@ -79,12 +79,12 @@ func (s *exportSet) leaveOut(without []*export) {
 	for _, e := range without {
 		b := e.backup
 		r := result{id: b.ID, name: nameOf(b), status: string(b.Status), outcome: skipped}
+		why := fmt.Sprintf("%s, and only available backups have records", b.Status)
 		if child[b.ID] != "" {
-			r.err = withHint(backupError(b.ID, driverstate.ErrInvalidStatus, "it is %s, and only available backups have records; %s stands on it",
-				b.Status, child[b.ID]), "cinder-go doctor "+b.ID+" says how it becomes available again")
+			r.err = withHint(backupError(b.ID, driverstate.ErrInvalidStatus, "it is %s; %s stands on it", why, child[b.ID]),
+				"cinder-go doctor "+b.ID+" says how it becomes available again")
 		} else {
-			r.detail = fmt.Sprintf("status is %s, and only available backups have records", b.Status)
-			r.warnings = []string{fmt.Sprintf("left out: it is %s, and only available backups have records", b.Status)}
+			r.detail, r.warnings = "status is "+why, []string{"left out: it is " + why}
 			s.leftOut = append(s.leftOut, b.ID)
 		}
 		s.items.add(r)

@@ -141,7 +141,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	}
 	e.manager = m
 	if keep := keeperOf(database); keep != nil {
-		e.closesFirst(e.keepHost(ctx, keep, cmp.Or(c.ReportInterval, hostInterval), c.Logger))
+		e.closesFirst(e.keepHost(ctx, keep, cmp.Or(c.ReportInterval, manager.DefaultReportInterval), c.Logger))
 	}
 	e.handler = api.New(m, api.Config{
 		Logger: levels.Logger("cinder_go.api"), Host: c.Host, LogLevels: levels, PublicURL: c.PublicURL, MaxLimit: c.MaxLimit, Auth: c.Auth, MaxRequests: c.MaxRequests, Health: asks(database), Served: countRequests(counts),

@@ -10,10 +10,6 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-// hostInterval is between two looks whether this process is its host yet,
-// unless heartbeats are told how often they come.
-const hostInterval = 10 * time.Second
-
 // keeperOf is KeepHost of a database on which two processes could take
 // themselves for one host, see postgres.DB; nil for another.
 func keeperOf(d db.DB) func(context.Context) error {

@@ -55,6 +55,10 @@ type TargetOptions struct {
 	Stdout io.Writer
 }
 
+// DefaultReportInterval is how often a service is heard of unless told otherwise
+// (report_interval of cinder/service.py).
+const DefaultReportInterval = 10 * time.Second
+
 // Config is what a Manager is made of. DB, Driver, Canonical, OpenTarget and
 // Host must be set; every other zero field has a default.
 type Config struct {
@@ -113,7 +117,7 @@ type Config struct {
 	Now      db.Clock
 	NewID    func() string
 
-	ReportInterval  time.Duration // between heartbeats; 10 s
+	ReportInterval  time.Duration // between heartbeats; DefaultReportInterval
 	ServiceDownTime time.Duration // after which a silent service is down; 60 s
 	InitInterval    time.Duration // between attempts to set up a driver that is down; 60 s
 	InitTimeout     time.Duration // of one attempt; 60 s
@@ -163,7 +167,7 @@ func (c *Config) setDefaults() error {
 		c.NewID = func() string { return uuid.Must(uuid.NewRandomFromReader(rand.Reader)).String() }
 	}
 	if c.ReportInterval <= 0 {
-		c.ReportInterval = 10 * time.Second
+		c.ReportInterval = DefaultReportInterval
 	}
 	if c.ServiceDownTime <= 0 {
 		c.ServiceDownTime = time.Minute
