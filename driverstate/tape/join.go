@@ -60,15 +60,17 @@ func (s *scanner) another(m *medium, h header, off int64) error {
 
 // hidden answers an error if another tape begins behind the last block of this
 // one, at last, or in that block if it is torn: it may be one that was written
-// behind a tape that was cut short, or data of this one.
+// behind a tape that was cut short, or data of this one. The first bytes of the
+// other can be the very ones that this was cut by, and then the block looks
+// whole: so a head is looked for in its last bytes too.
 func (s *scanner) hidden(m *medium, last int64) error {
 	off := int64(0)
 	if last >= 0 {
-		off = last + headerSize
+		off = last + 1
 		var raw [headerSize]byte
 		n, _ := m.ReadAt(raw[:], last)
 		if h, err := parseHeader(raw[:n]); !errors.Is(err, errNoBlock) {
-			if _, err := readPayload(m, off, h, s.buffer); err == nil {
+			if _, err := readPayload(m, last+headerSize, h, s.buffer); err == nil {
 				off += int64(h.length)
 			}
 		}

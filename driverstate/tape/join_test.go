@@ -72,7 +72,38 @@ func TestTapesOneAfterAnotherAreRead(t *testing.T) {
 func TestATapeBehindOneThatWasCutIsNeverLost(t *testing.T) {
 	first, _ := smallTape(t, filepath.Join(t.TempDir(), "x.cbk"))
 	second := tapeOf(t, "other", map[string]string{"a": "second", "b": "more of it"})
-	read, refused := 0, 0
+	read, refused := everyCut(t, first, second)
+	assert.Positive(t, read)
+	assert.Positive(t, refused)
+}
+
+// The byte that a tape was cut by is the one that the next begins with: the
+// block is whole, and the next tape is not lost.
+func TestATapeThatWasCutByWhatTheNextBeginsWith(t *testing.T) {
+	second := tapeOf(t, "other", map[string]string{"a": "second", "b": "more of it"})
+	t.Run("data", func(t *testing.T) {
+		everyCut(t, tapeOf(t, "box", map[string]string{"o": "text" + string(second[:10])}), second)
+	})
+	t.Run("header", func(t *testing.T) {
+		for range 10_000 { // the checksum of one header in 256 ends so
+			first := tapeOf(t, "box", map[string]string{"o": "text"})
+			for off := 0; off < len(first); {
+				h, err := parseHeader(first[off:])
+				require.NoError(t, err)
+				if first[off+headerSize-1] == second[0] {
+					everyCut(t, first, second)
+					return
+				}
+				off += headerSize + h.length
+			}
+		}
+		t.Fatal("no header ends so")
+	})
+}
+
+// everyCut reads a tape behind each beginning of another.
+func everyCut(t *testing.T, first, second []byte) (read, refused int) {
+	t.Helper()
 	for n := range len(first) + 1 {
 		c, err := scan(of(slices.Concat(first[:n], second)))
 		if err != nil {
@@ -85,8 +116,7 @@ func TestATapeBehindOneThatWasCutIsNeverLost(t *testing.T) {
 		require.Equal(t, []string{"a", "b"}, slices.Sorted(maps.Keys(c.objects["other"])), "%d bytes", n)
 		read++
 	}
-	assert.Positive(t, read)
-	assert.Positive(t, refused)
+	return read, refused
 }
 
 func TestAVolumeOfAnotherTapeIsRefused(t *testing.T) {
