@@ -14,9 +14,9 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate"
 )
 
-// A reset is asynchronous, and the status may be the same before and after. A
-// row that was written again, or one that nothing has written for a while,
-// is taken for the outcome; after a shorter while a reason is looked for.
+// A reset is asynchronous, and the status may be the same before and after. Of a
+// cloud, a row that was written again, or one that nothing has written for a
+// while, is taken for the outcome; after a shorter while a reason is looked for.
 const (
 	settleWritten = time.Second
 	settleQuiet   = 4 * time.Second
@@ -48,6 +48,7 @@ type resetStateOptions struct {
 	par     parallelFlags
 	state   driverstate.Status
 	remote  bool // not an engine in this process
+	engine  bool // the target reads the data before it says available
 	proof   proof
 	planned []planRow
 }
@@ -62,8 +63,9 @@ func newBackupResetState(f *Factory, run runner[resetStateOptions]) *cobra.Comma
 restoring (admin). There is no default for --state: say what you mean.
 
   error       at once; the backup can then be deleted
-  available   the engine proves the data on the store first: whole, and the
-              backup becomes available; else it becomes error, with the reason.
+  available   the engine reads all its data on the store first, which takes
+              as long as backup-verify: whole, and the backup becomes
+              available; else it becomes error, with the reason.
               A cloud sets available unseen: with --store URL beside it the data
               is read first, and a backup that is not whole is refused (exit 9).
 
@@ -98,7 +100,7 @@ Exit 4: accepted, but the backup did not get the status; the reason is shown.`,
 	o.guard.addFlags(fs)
 	o.guard.addPlan(fs)
 	o.out.addFlags(fs)
-	o.wait.addFlags(fs, 10*time.Minute)
+	o.wait.addFlags(fs, 24*time.Hour)
 	return cmd
 }
 
@@ -148,6 +150,7 @@ func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
 			return err
 		}
 	}
+	o.engine = o.state == driverstate.StatusAvailable && c.IsEngine(ctx)
 	var wrong map[string]error
 	proving := o.state == driverstate.StatusAvailable && o.proof.wanted(o.remote)
 	if proving {
@@ -179,7 +182,7 @@ func runBackupResetState(ctx context.Context, o *resetStateOptions) error {
 	}
 	if o.guard.plan != "" {
 		o.con.note("nothing was changed: cinder-go apply %s does it", o.guard.plan)
-	} else if !proving && o.state == driverstate.StatusAvailable && items.count(changed) > 0 && !c.IsEngine(ctx) {
+	} else if !proving && o.state == driverstate.StatusAvailable && items.count(changed) > 0 && !o.engine {
 		o.con.warn("", "the cloud did not look at the data: with --store URL it is read first")
 	}
 	return items.finish()
@@ -206,7 +209,10 @@ func (o *resetStateOptions) reset(ctx context.Context, c resetStateClient, servi
 		r.status, r.detail = "", "accepted"
 		return
 	}
-	after, waited := o.await(ctx, c, before)
+	if o.engine && err == nil && before.Status != driverstate.StatusRestoring && !o.wait.noWait {
+		o.con.note("backup %s: all its data is read first, of a volume of %d GiB", before.ID, before.Size)
+	}
+	after, waited := o.await(ctx, c, before, o.engine && err == nil)
 	r.status, r.after = string(after.Status), &after
 	switch {
 	case waited != nil:
@@ -236,11 +242,16 @@ func (o *resetStateOptions) reason(ctx context.Context, c resetStateClient, afte
 	return failReason(after)
 }
 
-func (o *resetStateOptions) await(ctx context.Context, c resetStateClient, before client.Backup) (client.Backup, error) {
+// await waits for the outcome; proving if it is known that an engine reads the
+// data now.
+func (o *resetStateOptions) await(ctx context.Context, c resetStateClient, before client.Backup, proving bool) (client.Backup, error) {
 	asked, after, looked := o.now(), before, false
 	err := o.wait.within(ctx, "backup "+before.ID, func(ctx context.Context) error {
 		_, err := c.WaitBackup(ctx, before.ID, func(b client.Backup) (bool, error) {
 			after = b
+			if proving {
+				return proved(before, b), nil
+			}
 			since := o.now().Sub(asked)
 			if settled(before, b, o.state, since) {
 				return true, nil
@@ -270,4 +281,10 @@ func settled(before, b client.Backup, want driverstate.Status, since time.Durati
 		return since >= settleWritten
 	}
 	return since >= settleSilent
+}
+
+// proved reports whether b shows what an engine found when it read the data: that
+// takes as long as it takes, and until then the row has no fail reason.
+func proved(before, b client.Backup) bool {
+	return b.Status.Resting() && (b.Status != before.Status || b.FailReason != nil && *b.FailReason != "")
 }

@@ -191,3 +191,25 @@ func TestWhatIsTakenForTheOutcomeOfAReset(t *testing.T) {
 		})
 	}
 }
+
+// An engine reads all the data first, for as long as that takes; a row that is
+// written meanwhile, as when an increment comes or goes, is no outcome.
+func TestTheProofOfAnEngineIsWaitedFor(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before driverstate.Status
+		b      client.Backup
+		want   bool
+	}{
+		{"available", driverstate.StatusError, client.Backup{Status: driverstate.StatusAvailable}, true},
+		{"still reading", driverstate.StatusError, client.Backup{Status: driverstate.StatusError, UpdatedAt: day(2)}, false},
+		{"still reading one that was creating", driverstate.StatusCreating, client.Backup{Status: driverstate.StatusCreating, UpdatedAt: day(2)}, false},
+		{"not whole", driverstate.StatusError, client.Backup{Status: driverstate.StatusError, FailReason: ptr("old")}, true},
+		{"somebody else reset it", driverstate.StatusCreating, client.Backup{Status: driverstate.StatusError}, true},
+		{"somebody deletes it", driverstate.StatusError, client.Backup{Status: driverstate.StatusDeleting, FailReason: ptr("old")}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			assert.Equal(t, c.want, proved(client.Backup{Status: c.before, FailReason: ptr("old"), UpdatedAt: day(1)}, c.b))
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,9 @@ import (
 // when this returns, and work in progress is stopped. To available from
 // restoring (the restore is stopped, its volume becomes error) and available
 // likewise, unless the backup was error before it was restored. From every other
-// status the data is looked at first, by a job: whole, and the backup becomes
-// available; else error, with the reason.
+// status all data of its chain is read first, by a job: whole, and the backup
+// becomes available; else error, with the reason. Until then the row has no fail
+// reason, so that one that it gets is the outcome.
 func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, id string, to driverstate.Status) error {
 	if _, err := m.visible(ctx, c, id); err != nil {
 		return err
@@ -47,8 +49,11 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 		switch {
 		case to == driverstate.StatusError:
 			done = true
-			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetError)
-			return err
+			if b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetError); err != nil || intent != intentReset {
+				return err
+			}
+			b.FailReason = "reset to error before its data was proven"
+			return tx.BackupUpdate(ctx, b, b.Status)
 		case row.Status == driverstate.StatusRestoring && intent == intentRestore, row.Status == driverstate.StatusAvailable:
 			done = true
 			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetAvailable)
@@ -70,7 +75,7 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 	return nil
 }
 
-// acceptReset queues the look that a reset to available needs. up is why it
+// acceptReset queues the proof that a reset to available needs. up is why it
 // cannot be done, if it cannot.
 func (m *Manager) acceptReset(ctx context.Context, tx db.Tx, b *driverstate.Backup, up error) error {
 	if up != nil {
@@ -81,6 +86,12 @@ func (m *Manager) acceptReset(ctx context.Context, tx db.Tx, b *driverstate.Back
 	}
 	if err := setIntent(ctx, tx, b.ID, intentReset); err != nil {
 		return err
+	}
+	if b.FailReason != "" {
+		b.FailReason = ""
+		if err := tx.BackupUpdate(ctx, b, b.Status); err != nil {
+			return err
+		}
 	}
 	job := db.Job{Kind: db.JobReset, BackupID: b.ID}
 	return m.enqueue(ctx, tx, &job, nil)
@@ -142,8 +153,14 @@ func (m *Manager) runReset(ctx context.Context, j db.Job) error {
 		return err
 	}
 	line, fault := m.prove(ctx, b)
+	if fault == "" && ctx.Err() == nil {
+		fault, err = m.proveData(ctx, b, line)
+	}
 	if ctx.Err() != nil {
 		return m.putBack(ctx, j, w) // unless it was deleted or reset meanwhile
+	}
+	if err != nil {
+		return err
 	}
 	action := driverstate.ActionResetAvailable
 	if fault != "" {
@@ -199,6 +216,33 @@ func (m *Manager) prove(ctx context.Context, b *driverstate.Backup) (line []driv
 		return line, faultOf(&line[0])
 	}
 	return line, ""
+}
+
+// proveData reads all data of b, which prove found to be whole, and of what it
+// stands on, and remembers what of it is proven. A driver that cannot is
+// believed. Its error is of the database, and says nothing about b.
+func (m *Manager) proveData(ctx context.Context, b *driverstate.Backup, line []driverstate.Found) (fault string, err error) {
+	if _, can := m.cfg.Driver.(driverstate.Verifier); !can || len(line) == 0 {
+		return "", nil
+	}
+	run, err := m.newVerifyRun(driverstate.VerifyRequest{BackupIDs: []string{b.ID}, Depth: driverstate.DepthData})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, run.close(ctx)) }()
+	one := looked{id: b.ID, row: b, on: m}
+	ledger := run.ledger(ctx, one)
+	report, failed := m.verifyLine(ctx, line, driverstate.DepthData, ledger, driverstate.Discard)
+	if failed != nil {
+		return clip(text(failed)), ledger.failed
+	}
+	if err := run.conclude(ctx, one, ledger, &driverstate.VerifyResult{}, &report); err != nil {
+		return "", err
+	}
+	if report.Condition == driverstate.ConditionWhole {
+		return "", nil
+	}
+	return clip(cmp.Or(report.Reason, "it is "+string(report.Condition))), nil
 }
 
 // fill gives b what the store knows of it and the row lacks.

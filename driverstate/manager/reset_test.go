@@ -106,6 +106,13 @@ func TestResetToAvailableOfWhatIsNotWholeNamesTheFirstMissingThing(t *testing.T)
 		{"the metadata is missing", func(b *driverstate.Backup) {
 			require.NoError(t, os.Remove(l.object(b.ID, "_metadata")))
 		}, "metadata"},
+		{"a byte is another one", func(b *driverstate.Backup) {
+			path := l.object(b.ID, "-00002")
+			raw, err := os.ReadFile(path)
+			require.NoError(t, err)
+			raw[len(raw)/2] ^= 1
+			require.NoError(t, os.WriteFile(path, raw, 0o600))
+		}, "-00002"},
 		{"everything is missing", func(b *driverstate.Backup) {
 			for _, path := range l.objects(b.ID) {
 				require.NoError(t, os.Remove(path))
@@ -121,6 +128,37 @@ func TestResetToAvailableOfWhatIsNotWholeNamesTheFirstMissingThing(t *testing.T)
 			assert.Contains(t, l.until(b.ID, driverstate.StatusError).FailReason, c.says)
 		})
 	}
+}
+
+// Until the data is proven the row has no fail reason: one that it gets is the
+// outcome, also where the status was error before.
+func TestAResetToAvailableThatIsUnderWayHasNoFailReason(t *testing.T) {
+	l := newLab(t, nil)
+	b := l.managed(nil, image(200<<10, 1))
+	l.set(b.ID, driverstate.StatusError, func(b *driverstate.Backup) { b.FailReason = "why" })
+	looking := l.driver.hold(atInspect)
+	require.NoError(t, l.ResetBackupStatus(t.Context(), admin, b.ID, driverstate.StatusAvailable))
+	looking.wait(t)
+	assert.Equal(t, driverstate.StatusError, l.row(b.ID).Status)
+	assert.Empty(t, l.row(b.ID).FailReason)
+	require.NoError(t, l.ResetBackupStatus(t.Context(), admin, b.ID, driverstate.StatusError))
+	assert.Equal(t, "reset to error before its data was proven", l.row(b.ID).FailReason)
+	l.driver.open(atInspect)
+	require.Eventually(t, func() bool { return l.Running() == 0 }, wait, tick)
+	assert.Equal(t, driverstate.StatusError, l.row(b.ID).Status)
+}
+
+// What a reset proved is remembered as what a verification proves.
+func TestResetToAvailableRemembersWhatItProved(t *testing.T) {
+	l := newLab(t, nil)
+	full := l.managed(nil, image(200<<10, 1))
+	child := l.managed(full, image(200<<10, 2))
+	l.set(child.ID, driverstate.StatusError, nil)
+	require.NoError(t, l.ResetBackupStatus(t.Context(), admin, child.ID, driverstate.StatusAvailable))
+	l.until(child.ID, driverstate.StatusAvailable)
+	proof, err := l.db.ProofGet(t.Context(), child.ID)
+	require.NoError(t, err)
+	assert.NotContains(t, proof.Times(), int64(0))
 }
 
 func TestResetToAvailableOfAnIncrementWhoseParentIsGone(t *testing.T) {

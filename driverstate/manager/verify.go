@@ -135,6 +135,12 @@ func (m *Manager) verify(ctx context.Context, id string, d driverstate.Depth, le
 			Problems: line[0].Problems, Warnings: line[0].Warnings,
 		}, nil
 	}
+	return m.verifyLine(ctx, line, d, ledger, obs)
+}
+
+// verifyLine is verify of a backup and what it stands on, which were found
+// already, the backup first.
+func (m *Manager) verifyLine(ctx context.Context, line []driverstate.Found, d driverstate.Depth, ledger driverstate.Ledger, obs driverstate.Observer) (driverstate.Report, error) {
 	chain := make(driverstate.Chain, len(line))
 	for i := range line {
 		chain[i] = &line[i].Backup
