@@ -64,8 +64,9 @@ whose parent is missing (--allow-missing-parents). A missing data_timestamp, nul
 metadata and a wrong count of dependents are set right, and said. So are the
 quota (exit 6) and the services (exit 8).
 
-It copies no data, and a cloud does not look at it: a backup service with the
-same store must be up. Cinder gives imported backups to the project that
+It copies no data: a backup service with the same store must be up. An engine
+looks whether all of a backup is there, in the size that it must have
+(backup-verify reads it); a cloud does not look. Cinder gives imported backups to the project that
 imports them: with --project and the credentials of that project (admin role)
 they stay where they were. An engine of cinder-go keeps the owner.
 
