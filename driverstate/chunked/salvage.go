@@ -24,19 +24,20 @@ func (d *Driver) planRemains(ctx context.Context, c driverstate.Chain) (*plan, e
 		return nil, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("a chain of %d backups", len(c)))
 	}
 	p := &plan{}
-	doubted := 0 // layers before this one may have been written over unseen
+	doubted := 0     // layers before this one may have been written over unseen
+	endless := false // no layer is known to reach the end of the volume: that of the full backup does
 	for i, b := range c {
 		l, err := d.loadLink(ctx, c, i)
 		var fault *damage
 		switch {
 		case errors.As(err, &fault):
 			l = &layer{backup: b, meta: &Metadata{BackupID: b.ID}}
-			doubted = i
+			doubted, endless = i, endless || i == 0
 			p.warnings = append(p.warnings, fmt.Sprintf("backup %s: %v: what it wrote is looked for in other backups", b.ID, fault))
 		case err != nil:
 			return nil, err
 		case i > 0 && l.meta.ParentID != c[i-1].ID, i == 0 && l.meta.ParentID != "":
-			doubted = i
+			doubted, endless = i, endless || i == 0
 			p.warnings = append(p.warnings, fmt.Sprintf("backup %s names %q as its parent", b.ID, l.meta.ParentID))
 		}
 		p.layers = append(p.layers, l)
@@ -45,7 +46,7 @@ func (d *Driver) planRemains(ctx context.Context, c driverstate.Chain) (*plan, e
 		return nil, err
 	}
 	p.make()
-	if p.tip().hashes == nil && len(p.tip().meta.Extents) == 0 && p.tip().backup.Size > 0 && p.tip().backup.Size <= maxGiB {
+	if endless && p.tip().hashes == nil && p.tip().backup.Size > 0 && p.tip().backup.Size <= maxGiB {
 		p.stretch(p.tip().backup.Size << 30)
 	}
 	if err := d.proveRemains(ctx, p, doubted); err != nil {
