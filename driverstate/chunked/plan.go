@@ -204,11 +204,20 @@ func (d *Driver) loadLayer(ctx context.Context, b *driverstate.Backup) (*layer, 
 	return l, nil
 }
 
-// loadProof reads the hash list of l. That there is none is a warning.
+// loadProof reads the hash list of l. That there is none is a warning. One that
+// ends before the objects of l do is not of the volume that they are of: by it the
+// image would be cut short.
 func (d *Driver) loadProof(ctx context.Context, l *layer, p *plan) (err error) {
 	b := l.backup
 	l.listed = true
 	l.hashes, err = d.loadList(ctx, b.Container, b.ServiceMetadata, d.held)
+	if n := len(l.meta.Extents); err == nil && n > 0 {
+		last := &l.meta.Extents[n-1]
+		if reach := int64(l.hashes.Blocks()) * l.hashes.BlockSize; last.Offset+last.Length > reach {
+			l.hashes.close()
+			err = refusal("it covers %d bytes, and object %s reaches beyond", reach, last.Name)
+		}
+	}
 	err = storeError(err)
 	switch {
 	case err == nil:
