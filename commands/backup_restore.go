@@ -97,7 +97,8 @@ map of these holes is written to FILE.map as ddrescue would. With holes it ends
 with exit 3, and the volume's status is error_restoring.
 
 It does not change the backup or the store, and does not attach or resize
-volumes. A file that holds data is refused without --overwrite.`,
+volumes. A file that holds data is refused without --overwrite, and one of the
+store's own always.`,
 		Example: `  cinder-go --standalone --store posix:///srv/backup backup-restore nightly --to /mnt/rescue/volume.raw
   cinder-go --standalone --store posix:///srv/backup backup-restore nightly --to - | ssh host 'cat > /dev/vg/volume'
   cinder-go --os-cloud prod backup-restore nightly --name nightly-restored`,

@@ -121,7 +121,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 		DB:     wrapDB(database), Canonical: drivers.Canonical,
 		Host: c.Host, AvailabilityZone: c.AvailabilityZone, Cluster: c.Cluster,
 		VolumeDir: volumes, TargetDirs: c.TargetDirs, Stdout: c.Stdout,
-		OpenTarget: wrapTargets(openTarget), OpenSource: openSource, DropTarget: volume.DropPartial, CheckMap: volume.CheckMap, WriteMap: volume.WriteMap,
+		OpenTarget: wrapTargets(sparesStores(openTarget, c, volumes)), OpenSource: openSource, DropTarget: volume.DropPartial, CheckMap: volume.CheckMap, WriteMap: volume.WriteMap,
 		Ship:       ships.ship,
 		CopyVolume: volume.Copy, Space: volume.Space, Quotas: c.Quotas,
 		Observer: counts.Observer(c.Observer), Logger: levels.Logger("cinder_go.manager"), Now: c.Now,
