@@ -34,7 +34,8 @@ type restoreOptions struct {
 	print   func(output.View) error
 	client  func(context.Context) (restoreClient, error)
 	confirm func(what string, n int) error
-	remote  bool // not an engine in this process
+	remote  bool   // not an engine in this process
+	target  string // the flags that name where the backup is, as targetFlags has them
 
 	out       outputFlags
 	wait      waitFlags
@@ -106,6 +107,7 @@ store's own always.`,
 			if err = o.check(f, args); err != nil {
 				return err
 			}
+			o.target = f.g.targetFlags(cmd.Flags())
 			return run(cmd.Context(), o)
 		},
 	}
