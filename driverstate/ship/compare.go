@@ -2,6 +2,7 @@ package ship
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -172,6 +173,10 @@ func (c *comparison) data(ctx context.Context, a, b *driverstate.Found, sure boo
 		chain := chainOf(side.d, side.all, side.f)
 		if !sure {
 			sum, err := imageSum(ctx, side.d, chain)
+			if errors.Is(err, driverstate.ErrCorrupt) {
+				c.differ(side.f.Backup.ID, stores[i], fmt.Sprintf("%s: %v", driverstate.ConditionDamaged, err))
+				return false, nil
+			}
 			if err != nil {
 				return false, err
 			}
