@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -75,13 +76,19 @@ func (s *Share) Point() string {
 	return filepath.Join(s.Base, hex.EncodeToString(sum[:]))
 }
 
-// Command is the first of the mount commands, for an operator to type.
+// Command is the first of the mount commands, for an operator to type; before it
+// the mount point is made if it is not there. The share must not be mounted: to
+// look at a dead server's would hang.
 func (s *Share) Command() string {
 	options := ""
 	if len(s.Options) > 0 {
 		options = s.Options[0]
 	}
-	return strings.Join(append([]string{"mount"}, s.arguments(options)...), " ")
+	command := strings.Join(append([]string{"mount"}, s.arguments(options)...), " ")
+	if _, err := os.Lstat(s.Point()); errors.Is(err, fs.ErrNotExist) {
+		return "mkdir -p " + s.Point() + " && " + command
+	}
+	return command
 }
 
 func (s *Share) arguments(options string) []string {

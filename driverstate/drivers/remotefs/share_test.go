@@ -117,3 +117,12 @@ func TestSlashesAtTheEndDoNotCount(t *testing.T) {
 	assert.False(t, remotefs.SamePath("nas:/export", "nas:/exports"))
 	assert.False(t, remotefs.SamePath("nas:/export", "nas:/"))
 }
+
+func TestTheCommandThatIsToldWorksWhereThereIsNoMountPoint(t *testing.T) {
+	s := remotefs.Share{Type: "nfs", Name: "nas:/export", Base: filepath.Join(t.TempDir(), "base")}
+	mount := "mount -t nfs nas:/export " + s.Point()
+	assert.Equal(t, "mkdir -p "+s.Point()+" && "+mount, s.Command())
+	require.ErrorContains(t, s.Check(), "is not mounted on "+s.Point()+": "+s.Command())
+	require.NoError(t, os.MkdirAll(s.Point(), 0o700))
+	assert.Equal(t, mount, s.Command())
+}
