@@ -43,10 +43,15 @@ func (d *Driver) look(ctx context.Context, gr *group) (*copyFound, error) {
 		f.Bytes += gr.hashes.Size
 	}
 	if gr.metadata == nil {
+		if err := d.askForDocument(ctx, gr); err != nil {
+			return nil, err
+		}
+	}
+	if gr.metadata == nil {
 		f.condemn(driverstate.ConditionPartial, "its metadata document is missing: never finished, or half deleted")
 		return f, d.nameOld(ctx, gr, f)
 	}
-	f.Bytes += gr.metadata.Size
+	f.Bytes += max(0, gr.metadata.Size)
 	m, err := d.loadMetadataSized(ctx, gr.container, gr.prefix, gr.metadata.Size)
 	if err != nil {
 		return f, d.unusable(ctx, gr, f, err)
@@ -54,6 +59,9 @@ func (d *Driver) look(ctx context.Context, gr *group) (*copyFound, error) {
 	f.rebuild(m, gr)
 	hashes, err := d.judgeHashes(ctx, gr, f)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.askForChunks(ctx, m, gr); err != nil {
 		return nil, err
 	}
 	f.judgeObjects(m, gr)
@@ -179,7 +187,8 @@ func (d *Driver) judgeHashes(ctx context.Context, gr *group, f *copyFound) (hash
 
 // judgeObjects compares what the document lists with what the store lists.
 func (f *copyFound) judgeObjects(m *Metadata, gr *group) {
-	slices.SortFunc(gr.chunks, func(a, b chunkInfo) int { return a.n - b.n })
+	slices.SortFunc(gr.chunks, byNumber)
+	f.warnUnlisted(gr)
 	i := 0
 	var strays []chunkInfo
 	for e := range m.Extents {
@@ -220,6 +229,8 @@ const (
 // implausible says why an object of size bytes cannot hold x; empty if it can.
 func implausible(x *Extent, size int64) string {
 	switch {
+	case size == unlistedSize:
+		return ""
 	case size == 0 && x.Length > 0:
 		return reasonEmpty
 	case x.Compression == CompressionNone && size < x.Length:

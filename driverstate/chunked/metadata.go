@@ -327,9 +327,10 @@ func (d *Driver) loadMetadata(ctx context.Context, container, prefix string) (*M
 	return d.loadMetadataSized(ctx, container, prefix, bigMetadata)
 }
 
-// loadMetadataSized is loadMetadata for a document whose length is known.
+// loadMetadataSized is loadMetadata for a document whose length is known, or
+// unlistedSize.
 func (d *Driver) loadMetadataSized(ctx context.Context, container, prefix string, size int64) (m *Metadata, err error) {
-	if size >= bigMetadata {
+	if size >= bigMetadata || size == unlistedSize {
 		select {
 		case d.big <- struct{}{}:
 			defer func() { <-d.big }()

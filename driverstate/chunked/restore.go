@@ -120,7 +120,10 @@ func (d *Driver) survey(ctx context.Context, p *plan) error {
 		}
 		there := groups[b.ServiceMetadata]
 		if there == nil {
-			there = &group{}
+			there = &group{container: b.Container, prefix: b.ServiceMetadata}
+		}
+		if err := d.askForChunks(ctx, l.meta, there); err != nil {
+			return storeError(err)
 		}
 		f := &copyFound{}
 		f.Backup.ID, f.Condition = b.ID, driverstate.ConditionWhole
