@@ -105,6 +105,8 @@ func meaning(answer minio.ErrorResponse, c Config, key string) (advice string, k
 		return "set this host's clock: it is more than 15 minutes from the server's", objectstore.ErrForbidden
 	case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
 		return "the key has expired: set a new backup_s3_store_access_key and backup_s3_store_secret_key", objectstore.ErrForbidden
+	case "InvalidObjectState": // a rule of the bucket has put it into an archive (S3 Glacier)
+		return "the object is in an archive: have it brought back with aws s3api restore-object, wait until that is done, then try again", objectstore.ErrForbidden
 	case "QuotaExceeded", "StorageFull", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded":
 		return "raise the quota of the account or the bucket, or delete backups", driverstate.ErrOverLimit
 	case minio.AuthorizationHeaderMalformed, minio.InvalidRegion, "IllegalLocationConstraintException", "PermanentRedirect":

@@ -1,6 +1,8 @@
 package s3_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -54,6 +56,22 @@ func TestARefusalSaysWhatToChange(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Amazon's own answer, which no server here gives.
+func TestAnArchivedObjectIsToBeBroughtBack(t *testing.T) {
+	amazon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>InvalidObjectState</Code><Message>The operation is not valid for the object's storage class</Message><StorageClass>GLACIER</StorageClass><RequestId>1</RequestId></Error>`))
+	}))
+	defer amazon.Close()
+	_, err := open(t, s3.Config{Endpoint: amazon.URL, AccessKey: "a", SecretKey: "s", Region: "us-east-1"}).Get(t.Context(), "volumebackups", "o", 0, -1)
+	require.ErrorIs(t, err, objectstore.ErrForbidden)
+	assert.False(t, objectstore.Repeatable(err))
+	assert.ErrorContains(t, err, "the object is in an archive: have it brought back")
+	assert.NotContains(t, err.Error(), "backup_s3_sse_customer_key", "its rights and its encryption are not what is wrong")
 }
 
 func TestAServerThatIsNotThereIsUnavailable(t *testing.T) {
