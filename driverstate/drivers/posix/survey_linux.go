@@ -340,9 +340,9 @@ func (p *place) List(ctx context.Context, container, prefix string) iter.Seq2[ob
 }
 
 // Get opens a file of the directory. That it is a regular one the directory
-// has told.
+// has told; who reads nothing of it may ask for what it has not shown.
 func (p *place) Get(ctx context.Context, container, name string, off, n int64) (io.ReadCloser, error) {
-	if container != p.path || off < 0 || strings.IndexByte(name, '/') >= 0 || isTemp(name) {
+	if container != p.path || off < 0 || n == 0 || strings.IndexByte(name, '/') >= 0 || isTemp(name) {
 		return p.Store.Get(ctx, container, name, off, n)
 	}
 	if err := ctx.Err(); err != nil {

@@ -184,3 +184,26 @@ func TestALimitedStoreIsSurveyed(t *testing.T) {
 	assert.InDelta(t, burst-3*size, l.Tokens(), 1)
 	assert.Equal(t, plainTour(t, posix.NewStore(root), ""), lines)
 }
+
+// Who asks whether an object is there that no listing has shown must not be told
+// of what is none.
+func TestWhatIsNoFileIsNotThereInASurvey(t *testing.T) {
+	root := t.TempDir()
+	box := filepath.Join(root, "box")
+	require.NoError(t, os.MkdirAll(filepath.Join(box, "directory"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(box, "file"), nil, 0o600))
+	require.NoError(t, os.Symlink("file", filepath.Join(box, "link")))
+	require.NoError(t, unix.Mkfifo(filepath.Join(box, "pipe"), 0o600))
+	err := posix.NewStore(root).Survey(t.Context(), "", func(container string, in objectstore.Store, err error) error {
+		require.NoError(t, err)
+		body, err := in.Get(t.Context(), container, "file", 0, 0)
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+		for _, name := range []string{"directory", "link", "pipe"} {
+			_, err := in.Get(t.Context(), container, name, 0, 0)
+			assert.ErrorIs(t, err, objectstore.ErrForbidden, name)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+}
