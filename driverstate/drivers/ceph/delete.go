@@ -130,7 +130,10 @@ func (d *Driver) deletePlace(ctx context.Context, b *driverstate.Backup, s sight
 			return err
 		}
 		// Again: another backup may have been made or deleted meanwhile.
-		if err := d.describe(ctx, s.pool, i); err != nil {
+		switch err := d.describe(ctx, s.pool, i); {
+		case errors.Is(err, driverstate.ErrNotFound) && !noPool(err):
+			return nil // it took the image with it
+		case err != nil:
 			return err
 		}
 		if len(i.snaps) > 0 {
