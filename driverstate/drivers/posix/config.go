@@ -3,6 +3,7 @@ package posix
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/cinder-go/cinder-go/driverstate"
 	"github.com/cinder-go/cinder-go/driverstate/chunked"
@@ -55,6 +56,9 @@ func NewFileConfig(v oslo.Values) (Config, error) {
 	r := oslo.Read(FileOptions, v)
 	c := Config{
 		Container: r.String("backup_container"), ObjectSize: r.Int("backup_file_size"), BlockSize: r.Int("backup_sha_block_size_bytes"),
+	}
+	if plain := strings.TrimRight(c.Container, "/"); plain != "" {
+		c.Container = plain
 	}
 	r.Bool("backup_enable_progress_timer")
 	word := r.String("backup_compression_algorithm")
