@@ -299,7 +299,7 @@ func (m *Manager) cleanVolumes(ctx context.Context, serviceID int64, f driversta
 	}
 	var failed error
 	for _, w := range workers {
-		if w.ResourceType != volumeResource && w.ResourceType != snapshotResource || !wanted(w, f) || w.UpdatedAt.After(until) || m.held(w.ResourceID) {
+		if w.ResourceType != volumeResource && w.ResourceType != snapshotResource || !wanted(w, f) || newer(w, until) || m.held(w.ResourceID) {
 			continue
 		}
 		claimed, err := m.db.WorkerClaimForCleanup(ctx, w, m.volumeService())

@@ -34,19 +34,28 @@ func (m *Manager) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.takeEntries(ctx, m.backupService(), m.cfg.Host, withoutDriver, m.cfg.Now()); err != nil {
+	if err := m.takeEntries(ctx, m.backupService(), m.cfg.Host, withoutDriver, anyTime); err != nil {
 		return err
 	}
 	if m.volumeKeeper() != m {
 		return nil
 	}
-	return m.cleanVolumes(ctx, m.volumeService(), driverstate.CleanupFilter{}, m.cfg.Now())
+	return m.cleanVolumes(ctx, m.volumeService(), driverstate.CleanupFilter{}, anyTime)
 }
 
 // resume ends the backups that an earlier process of this host was writing. It
 // runs when the driver is set up and before the service is up.
 func (m *Manager) resume(ctx context.Context) error {
-	return m.takeEntries(ctx, m.backupService(), m.cfg.Host, everything, m.cfg.Now())
+	return m.takeEntries(ctx, m.backupService(), m.cfg.Host, everything, anyTime)
+}
+
+// anyTime is no bound to when an entry was written. What a host finds of its own
+// has none: its clock may have been set back since.
+var anyTime time.Time
+
+// newer is whether an entry was written after until.
+func newer(w *driverstate.Worker, until time.Time) bool {
+	return !until.Equal(anyTime) && w.UpdatedAt.After(until)
 }
 
 // everything selects all entries.
@@ -185,7 +194,7 @@ func (m *Manager) takeEntries(ctx context.Context, serviceID int64, runner strin
 		if !isOurs(w.ResourceType) {
 			continue
 		}
-		if !which(w) || w.UpdatedAt.After(until) || m.holds(w) {
+		if !which(w) || newer(w, until) || m.holds(w) {
 			continue
 		}
 		if err := m.takeEntry(ctx, w, runner); err != nil {

@@ -168,7 +168,7 @@ func (m *Manager) reclaim() {
 		err = m.cfg.KeepHost(m.ctx)
 	}
 	if err == nil {
-		err = m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, everything, m.cfg.Now())
+		err = m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, m.begun, anyTime)
 	}
 	if err != nil && m.ctx.Err() == nil {
 		m.log.ErrorContext(m.ctx, "taking up what was left unsaid", "host", m.cfg.Host, "error", err)
@@ -232,6 +232,21 @@ func (m *Manager) holds(w *driverstate.Worker) bool {
 		}
 	}
 	return false
+}
+
+// begun is false for an entry whose job is about to claim it, or has claimed it
+// and not yet noted that.
+func (m *Manager) begun(w *driverstate.Worker) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, of := range m.tasks {
+		for t := range of {
+			if key, ok := entryOf(t.job); ok && t.claim == nil && key == keyOf(w) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // took notes what the task of j has claimed.
