@@ -21,3 +21,10 @@ func (m *Manager) Running() (n int) {
 
 // SetPortion sets how many bytes are proven before that is written, for tests.
 func (m *Manager) SetPortion(n int64) { m.portion = n }
+
+// Unrun counts the jobs that the database has m run and it does not, for tests.
+func (m *Manager) Unrun() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.unrun)
+}

@@ -221,6 +221,8 @@ type Manager struct {
 	missed     map[int64]int // heartbeats at which a service of the cluster was dead in a row
 	cleaning   bool          // an automatic cleanup is under way
 
+	unrun map[int64]time.Time // jobs that the database has us run and we do not, since when
+
 	cancel context.CancelFunc
 	ctx    context.Context // of work that outlives a request; set by Start
 	wg     sync.WaitGroup

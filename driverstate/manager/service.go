@@ -115,6 +115,9 @@ func (m *Manager) heartbeat() {
 			m.log.ErrorContext(m.ctx, "heartbeat failed", "host", m.cfg.Host, "error", err)
 		} else if err == nil {
 			m.autoCleanup(m.ctx)
+			if err := m.dropStrays(m.ctx); err != nil && m.ctx.Err() == nil {
+				m.log.WarnContext(m.ctx, "looking for jobs that nobody runs", "host", m.cfg.Host, "error", err)
+			}
 		}
 	}
 }

@@ -23,6 +23,8 @@ var unreached = map[string]string{
 	"askCleanup":           "one member of a cluster asks another",
 	"leftSomething":        "it reads, whether a dead service left work",
 	"cleanBackups":         "one member of a cluster cleans up another",
+	"strays":               "it reads, by the clock",
+	"dropStrays":           "it takes off what nobody runs, which a start does too",
 }
 
 // writes are the methods of a database that change something.
