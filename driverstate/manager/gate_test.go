@@ -3,6 +3,7 @@ package manager_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,6 +36,8 @@ type gate struct {
 	mu    sync.Mutex
 	fails map[string]error
 	holds map[string]*hold
+
+	chosen atomic.Pointer[func()] // called once, when a verification has chosen what it reads
 }
 
 // hold stops whoever comes to its point until it is released or the context
@@ -171,5 +174,18 @@ func (g *gate) VerifyObjects(ctx context.Context, c driverstate.Chain, ledger dr
 	if err := g.pass(ctx, atVerify); err != nil {
 		return driverstate.Report{}, err
 	}
-	return g.full.VerifyObjects(ctx, c, ledger, obs)
+	return g.full.VerifyObjects(ctx, c, gatedLedger{ledger, g}, obs)
+}
+
+type gatedLedger struct {
+	driverstate.Ledger
+	gate *gate
+}
+
+func (l gatedLedger) Choose(of driverstate.Layout, needed []int) []int {
+	read := l.Ledger.Choose(of, needed)
+	if chosen := l.gate.chosen.Swap(nil); chosen != nil {
+		(*chosen)()
+	}
+	return read
 }

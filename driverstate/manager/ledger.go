@@ -89,13 +89,36 @@ func (l *provenLayer) rank(i int) int64 {
 }
 
 func (l *provenLayer) proof() *driverstate.Proof {
-	p := driverstate.NewProof(l.layout, l.times)
+	times := slices.Clone(l.times)
+	var faults []driverstate.ObjectFault
 	for _, i := range slices.Sorted(maps.Keys(l.faults)) {
-		if len(p.Faults) < driverstate.MaxObjectFaults {
-			p.Faults = append(p.Faults, l.faults[i])
+		if len(faults) < driverstate.MaxObjectFaults {
+			faults = append(faults, l.faults[i])
+		} else {
+			times[i] = 0 // or it would count as proven when it was before
 		}
 	}
+	p := driverstate.NewProof(l.layout, times)
+	p.Faults = faults
 	return p
+}
+
+// merge adds what others have written of the objects meanwhile, since this run
+// began. Of what both have read, it is this run's word that counts.
+func (l *provenLayer) merge(written *provenLayer, begun int64) {
+	for i, at := range written.times {
+		l.times[i] = max(l.times[i], at)
+	}
+	for i, f := range l.faults {
+		if _, yet := written.faults[i]; !yet && f.At.Unix() < begun {
+			delete(l.faults, i) // another run has proven it
+		}
+	}
+	for i, f := range written.faults {
+		if _, known := l.faults[i]; !known && !l.done[i] {
+			l.faults[i] = f
+		}
+	}
 }
 
 // layer is what is known of the objects of a backup. r.mu is held.
@@ -124,10 +147,7 @@ func (r *verifyRun) flush(ctx context.Context) error {
 			if err != nil && !errors.Is(err, driverstate.ErrNotFound) {
 				return err
 			}
-			other := newProvenLayer(l.layout, there)
-			for i, at := range other.times {
-				l.times[i] = max(l.times[i], at)
-			}
+			l.merge(newProvenLayer(l.layout, there), r.begun)
 			return tx.ProofPut(ctx, l.proof())
 		})
 		if err != nil {

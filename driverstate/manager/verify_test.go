@@ -1,6 +1,7 @@
 package manager_test
 
 import (
+	"fmt"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -206,6 +207,62 @@ func TestASampleIsNotSilentAboutKnownDamage(t *testing.T) {
 	overwrite(t, path) // the bit is back
 	assert.Equal(t, driverstate.ConditionWhole, l.verifyAll(all("5%")).Report.Condition)
 	assert.Empty(t, l.proof(b.ID).Faults)
+}
+
+// What one run finds damaged is not forgotten by another that goes on beside it
+// and reads other objects.
+func TestRunsBesideEachOtherForgetNoDamage(t *testing.T) {
+	l, clock := night(t)
+	b := l.managed(nil, image(2*object, 1))
+	first, second := l.object(b.ID, "-00001"), l.object(b.ID, "-00002")
+	require.Equal(t, driverstate.ConditionWhole, l.verifyAll(all("")).Report.Condition)
+	clock.next()
+	lately := all("")
+	lately.NotSince = clock.now().Add(-7 * 24 * time.Hour)
+
+	l.driver.chosen.Store(ptr(func() { // the group of one object was chosen, and is not read yet
+		overwrite(t, first)
+		overwrite(t, second)
+		assert.Equal(t, driverstate.ConditionDamaged, l.verifyAll(all("")).Report.Condition)
+		assert.Len(t, l.proof(b.ID).Faults, 2)
+		overwrite(t, first)
+		overwrite(t, second)
+	}))
+	assert.Equal(t, driverstate.ConditionWhole, l.verifyAll(all("1/2")).Report.Condition)
+	assert.Len(t, l.proof(b.ID).Faults, 1, "one was read and is whole, the other was not")
+	overwrite(t, first)
+	overwrite(t, second)
+	assert.Equal(t, driverstate.ConditionDamaged, l.verifyAll(lately).Report.Condition)
+
+	overwrite(t, first)
+	overwrite(t, second)
+	l.driver.chosen.Store(ptr(func() {
+		assert.Equal(t, driverstate.ConditionWhole, l.verifyAll(all("")).Report.Condition)
+		assert.Empty(t, l.proof(b.ID).Faults)
+	}))
+	l.verifyAll(all("1/2"))
+	assert.Empty(t, l.proof(b.ID).Faults, "nor is it brought back")
+}
+
+// More damage than is remembered by object is not taken for what was proven
+// before it.
+func TestDamageBeyondWhatIsRememberedCountsAsNeverRead(t *testing.T) {
+	l, clock := night(t)
+	const n = driverstate.MaxObjectFaults + 1
+	b := l.managed(nil, image(n*object, 1))
+	require.Equal(t, driverstate.ConditionWhole, l.verifyAll(all("")).Report.Condition)
+	clock.next()
+	for i := range n {
+		overwrite(t, l.object(b.ID, fmt.Sprintf("-%05d", i+1)))
+	}
+	require.Equal(t, driverstate.ConditionDamaged, l.verifyAll(all("")).Report.Condition)
+	require.Len(t, l.proof(b.ID).Faults, driverstate.MaxObjectFaults)
+	for i := range n - 1 {
+		overwrite(t, l.object(b.ID, fmt.Sprintf("-%05d", i+1))) // the bit is back
+	}
+	lately := all("")
+	lately.NotSince = clock.now().Add(-7 * 24 * time.Hour)
+	assert.Equal(t, driverstate.ConditionDamaged, l.verifyAll(lately).Report.Condition)
 }
 
 // Each portion is written when it is proven: a kill loses no more than the last.
