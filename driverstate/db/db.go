@@ -173,6 +173,9 @@ type Workers interface {
 type Verifications interface {
 	VerificationCreate(ctx context.Context, v *driverstate.Verification) error
 	VerificationGet(ctx context.Context, id string) (*driverstate.Verification, error)
+	// VerificationUpdate writes every column of v if the row's status is
+	// running; else ErrConflict: what a process that was taken for dead tells
+	// of its progress must not bring back what was ended.
 	VerificationUpdate(ctx context.Context, v *driverstate.Verification) error
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -127,8 +128,8 @@ func TestStartEndsWhatADeadProcessLeft(t *testing.T) {
 	l.set(resetting.ID, driverstate.StatusDeleting, nil)
 	l.worker("Backup", resetting.ID, "resetting", 0)
 	l.set(elsewhere.ID, driverstate.StatusDeleting, func(b *driverstate.Backup) { b.Host = "other" })
-	verified.Status = driverstate.VerificationRunning
-	require.NoError(t, l.db.VerificationUpdate(t.Context(), verified))
+	verified.ID, verified.Status = uuid.NewString(), driverstate.VerificationRunning
+	require.NoError(t, l.db.VerificationCreate(t.Context(), verified))
 	l.worker("Verification", verified.ID, "running", 0)
 	for b, v := range map[*driverstate.Backup]*driverstate.Volume{whole: written, partial: source} {
 		l.set(b.ID, driverstate.StatusCreating, nil)

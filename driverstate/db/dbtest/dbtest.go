@@ -341,6 +341,8 @@ func verifications(t *testing.T, d db.DB) {
 	got, err := d.VerificationGet(ctx, v.ID)
 	require.NoError(t, err)
 	assert.Equal(t, v, got)
+	late := driverstate.Verification{ID: v.ID, BackupID: v.BackupID, Depth: v.Depth, Status: driverstate.VerificationRunning, CreatedAt: v.CreatedAt}
+	require.ErrorIs(t, d.VerificationUpdate(ctx, &late), driverstate.ErrConflict, "it has ended")
 	_, err = d.VerificationGet(ctx, id(9))
 	require.ErrorIs(t, err, driverstate.ErrNotFound)
 }

@@ -20,11 +20,11 @@ func (r Rows) VerificationGet(ctx context.Context, id string) (*driverstate.Veri
 	return v, nil
 }
 
-// VerificationUpdate writes every column of v.
+// VerificationUpdate writes every column of v while the row says that it runs.
 func (r Rows) VerificationUpdate(ctx context.Context, v *driverstate.Verification) error {
-	done, err := r.put(ctx, verificationTable, verificationFields(v), "")
+	done, err := r.put(ctx, verificationTable, verificationFields(v), " AND status = ?", string(driverstate.VerificationRunning))
 	if err == nil && !done {
-		return notFound("verification", v.ID)
+		return moved("verification", v.ID, "it has ended")
 	}
 	return err
 }
