@@ -114,16 +114,29 @@ func (m *Manager) claimWork(ctx context.Context, tx db.Tx, kind, id, status stri
 	})
 }
 
-// beingCopied refuses to write to a volume whose snapshot is being made.
+// beingCopied refuses to write to a volume of which a snapshot or another volume
+// is being made: the copy would have some of both.
 func beingCopied(ctx context.Context, tx db.Tx, volumeID string) error {
+	refused := func(by string) error {
+		return refuse("volume", volumeID, driverstate.ErrInvalidStatus,
+			"Volume to be restored to must be available, but its "+by+" is being created.")
+	}
 	snapshots, err := tx.SnapshotGetAll(ctx, "", volumeID)
 	if err != nil {
 		return err
 	}
 	for _, s := range snapshots {
 		if s.Status == driverstate.SnapshotCreating {
-			return refuse("volume", volumeID, driverstate.ErrInvalidStatus,
-				"Volume to be restored to must be available, but its snapshot "+s.ID+" is being created.")
+			return refused("snapshot " + s.ID)
+		}
+	}
+	volumes, err := tx.VolumeGetAll(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, v := range volumes {
+		if v.SourceVolID == volumeID && v.Status == driverstate.VolumeCreating {
+			return refused("clone " + v.ID)
 		}
 	}
 	return nil

@@ -267,6 +267,29 @@ func TestAForceDeleteStopsTheCopy(t *testing.T) {
 	assert.Equal(t, []string{filepath.Base(v.Path)}, l.files())
 }
 
+// A restore writes into the file that is being copied.
+func TestNothingIsRestoredToAVolumeThatIsBeingCopied(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	l := newLab(t, func(c *manager.Config) {
+		c.CopyVolume = func(ctx context.Context, from, to string, size int64) error {
+			close(begun)
+			<-end
+			return volume.Copy(ctx, from, to, size)
+		}
+	})
+	b, v := l.managed(nil, image(200<<10, 1)), l.newVolume()
+	clone, err := l.CreateVolume(t.Context(), admin, driverstate.VolumeRequest{SourceVolID: v.ID})
+	require.NoError(t, err)
+	<-begun
+	_, err = l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+	requireText(t, err, driverstate.ErrInvalidStatus, "Volume to be restored to must be available, but its clone "+clone.ID+" is being created.")
+	close(end)
+	require.Eventually(t, func() bool { return l.volume(clone.ID).Status == driverstate.VolumeAvailable }, wait, tick)
+	_, err = l.RestoreBackup(t.Context(), admin, b.ID, driverstate.RestoreRequest{VolumeID: v.ID})
+	require.NoError(t, err)
+	l.until(b.ID, driverstate.StatusAvailable)
+}
+
 func TestAStartEndsWhatADeadProcessLeftOfSnapshots(t *testing.T) {
 	dir := t.TempDir()
 	l := openLab(t, dir, nil)
