@@ -65,7 +65,7 @@ func DecodeTwin(r ExportedRecord) (*Record, error) {
 }
 
 func decodeRecord(r ExportedRecord) (*Record, error) {
-	if !utf8.ValidString(r.BackupService) || strings.ContainsFunc(r.BackupService, unicode.IsControl) {
+	if !utf8.ValidString(r.BackupService) || strings.ContainsFunc(r.BackupService, unicode.IsControl) || utf8.RuneCountInString(r.BackupService) > maxColumn {
 		return nil, Fail(ErrInvalidInput, "backup_service is not the name of a driver class")
 	}
 	text, err := recordText(r.BackupURL)

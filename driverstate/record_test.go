@@ -306,6 +306,14 @@ func TestDecodeRefusesWhatIsNoText(t *testing.T) {
 	}
 }
 
+func TestDecodeRefusesAServiceThatIsNoDriverClass(t *testing.T) {
+	for _, service := range []string{"\xff", "cinder.backup\n", "cinder.backup.drivers.posix." + strings.Repeat("x", 228)} {
+		_, err := driverstate.DecodeRecord(record(t, service, sample(nil)))
+		require.ErrorIs(t, err, driverstate.ErrInvalidInput)
+		assert.ErrorContains(t, err, "backup_service is not the name of a driver class")
+	}
+}
+
 // FuzzDecodeRecord holds every accepted record to what the rest relies on, and
 // to saying the same again when it is encoded.
 func FuzzDecodeRecord(f *testing.F) {
@@ -319,6 +327,10 @@ func FuzzDecodeRecord(f *testing.F) {
 	other, err := base64.StdEncoding.DecodeString(record(f, posixClass, sample(map[string]any{"service_metadata": "its own"})).BackupURL)
 	require.NoError(f, err)
 	f.Add("cinder.backup.drivers.posix2.Driver", other)
+	// A class that is longer than the row of a backup can hold.
+	whole, err := base64.StdEncoding.DecodeString(record(f, posixClass, sample(nil)).BackupURL)
+	require.NoError(f, err)
+	f.Add("cinder.backup.drivers.posix."+strings.Repeat("x", 228), whole)
 	f.Fuzz(func(t *testing.T, service string, text []byte) {
 		rec, err := driverstate.DecodeRecord(plain(service, string(text)))
 		if err != nil {
