@@ -310,8 +310,12 @@ func parseTime(text string) (time.Time, error) {
 	return time.Time{}, refusal("created_at %.80q is not a time", text)
 }
 
-// formatTime is Python's str of a UTC time.
+// formatTime is Python's str of a UTC time, or of the None for which the zero
+// time stands.
 func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return "None"
+	}
 	t = t.UTC()
 	if t.Nanosecond()/1000 == 0 {
 		return t.Format("2006-01-02 15:04:05+00:00")

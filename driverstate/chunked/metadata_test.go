@@ -256,6 +256,7 @@ func FuzzParseMetadata(f *testing.F) {
 	f.Add([]byte(document(entry("backup-00001", 0, 512, "bz2"), `"volume_meta": null`, `"volume_meta": "{\"version\": 2}"`)))
 	f.Add([]byte(document("")))
 	f.Add([]byte(`{"x":"\ud800\u0041"}`))
+	f.Add([]byte(document("", "2026-11-21 05:54:23.946478+00:00", "None")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := parseMetadata(bytes.NewReader(text), 1<<20)
 		if err != nil {
