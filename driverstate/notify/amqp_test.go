@@ -21,6 +21,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // broker returns the address of a real RabbitMQ, such as testdata/rabbit/up
@@ -200,10 +201,17 @@ type relay struct {
 func newRelay(t *testing.T, to string) *relay {
 	t.Helper()
 	r := &relay{to: to}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// A socket that is bound and does not listen refuses connections, and keeps
+	// the port from becoming anybody else's.
+	held, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	require.NoError(t, err)
-	r.address = l.Addr().String()
-	require.NoError(t, l.Close())
+	unix.CloseOnExec(held)
+	t.Cleanup(func() { assert.NoError(t, unix.Close(held)) })
+	require.NoError(t, unix.SetsockoptInt(held, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	require.NoError(t, unix.Bind(held, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	name, err := unix.Getsockname(held)
+	require.NoError(t, err)
+	r.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*unix.SockaddrInet4).Port))
 	t.Cleanup(r.cut)
 	return r
 }
@@ -211,7 +219,11 @@ func newRelay(t *testing.T, to string) *relay {
 // join lets connections through.
 func (r *relay) join(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", r.address)
+	beside := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		failed := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+		return errors.Join(failed, err)
+	}}
+	l, err := beside.Listen(t.Context(), "tcp", r.address)
 	require.NoError(t, err)
 	r.mu.Lock()
 	r.listener = l
@@ -228,6 +240,12 @@ func (r *relay) join(t *testing.T) {
 				continue
 			}
 			r.mu.Lock()
+			if r.listener != l { // it was cut meanwhile
+				r.mu.Unlock()
+				client.Close()
+				server.Close()
+				return
+			}
 			r.open = append(r.open, client, server)
 			r.mu.Unlock()
 			r.wg.Go(func() { io.Copy(server, client); server.Close() })
@@ -248,6 +266,29 @@ func (r *relay) cut() {
 	r.listener, r.open = nil, nil
 	r.mu.Unlock()
 	r.wg.Wait()
+}
+
+func TestARelayThatIsCutRefusesAndKeepsItsPort(t *testing.T) {
+	to, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer to.Close()
+	r := newRelay(t, to.Addr().String())
+	for range 3 {
+		_, err = net.Dial("tcp", r.address)
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		other, err := net.Listen("tcp", r.address)
+		if !assert.ErrorIs(t, err, syscall.EADDRINUSE) {
+			other.Close()
+		}
+		r.join(t)
+		c, err := net.Dial("tcp", r.address)
+		require.NoError(t, err)
+		end, err := to.Accept()
+		require.NoError(t, err, "it is let through")
+		r.cut()
+		require.NoError(t, c.Close())
+		require.NoError(t, end.Close())
+	}
 }
 
 func TestAMQPOutagesLoseNothingThatFitsInTheQueueAndKeepTheOrder(t *testing.T) {

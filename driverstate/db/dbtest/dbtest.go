@@ -14,7 +14,7 @@ import (
 	"github.com/cinder-go/cinder-go/driverstate/db"
 )
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Run holds the database that open makes, a new and empty one at each call, to
 // the contract.

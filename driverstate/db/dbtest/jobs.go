@@ -3,6 +3,7 @@ package dbtest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -96,18 +97,26 @@ func receive(t *testing.T, from <-chan db.Job) db.Job {
 	}
 }
 
-// prompt queues each job when the one before it has begun. A database that only
-// polled would take a second for each; the bound leaves room for a slow machine.
 func prompt(t *testing.T, d db.DB) {
 	ran := make(chan db.Job, 1)
 	work(t, d, func(_ context.Context, j db.Job) error { ran <- j; return nil })
-	const n = 20
-	began := time.Now()
-	for i := range n {
-		insert(t, d, db.Job{Kind: db.JobReset, Queue: "h@x#y", BackupID: id(i)})
+	requirePrompt(t, d, ran, "h@x#y")
+}
+
+// requirePrompt queues each job when the one before it has begun. A database that
+// only polled would take a second for each; the bound is of the median, so that a
+// machine that is slow, or stands still for a while, has room.
+func requirePrompt(t *testing.T, d db.DB, ran <-chan db.Job, queues ...string) {
+	t.Helper()
+	var took []time.Duration
+	for i := range 20 {
+		began := time.Now()
+		insert(t, d, db.Job{Kind: db.JobReset, Queue: queues[i%len(queues)], BackupID: id(i)})
 		require.Equal(t, id(i), receive(t, ran).BackupID)
+		took = append(took, time.Since(began))
 	}
-	assert.Less(t, time.Since(began), n*time.Second/2)
+	slices.Sort(took)
+	assert.Less(t, took[len(took)/2], time.Second/2)
 }
 
 func parallel(t *testing.T, d db.DB) {

@@ -58,7 +58,7 @@ func TestAQueueThatIsStoppedAtOnceStops(t *testing.T) {
 			return tx.JobInsert(t.Context(), &db.Job{Kind: db.JobDelete, Queue: "h"})
 		}))
 		<-ran
-		soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		soon, cancel := context.WithTimeout(t.Context(), time.Minute)
 		require.NoError(t, queue.Stop(soon))
 		cancel()
 		require.NoError(t, d.Close())
