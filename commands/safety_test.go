@@ -85,7 +85,7 @@ func TestBackupsThatStandOnEachOtherDoNotWaitForEver(t *testing.T) {
 	f.parent["c0"] = "c1"
 	o := forceDeleteOn(f, b, nil, true)
 	o.sel.refs = []string{"c0", "c1", "c2"}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, runBackupDelete(ctx, o))
 	assert.Equal(t, []string{"force-delete c2", "wait-gone c2"}, f.calls[:2], "what stands on them still goes first")

@@ -50,7 +50,7 @@ func TestMetricsTellOfJobsBytesRequestsAndTheService(t *testing.T) {
 	require.Eventually(t, func() bool {
 		m = scrape(t, base+"/metrics")
 		return m[`cinder_go_jobs_total{kind="backup_delete",result="done"}`] == 1
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 
 	for sample, want := range map[string]float64{
 		`cinder_go_jobs_total{kind="backup_create",result="done"}`:                       1,

@@ -57,7 +57,7 @@ func TestTheStoreSaysWhetherProgressIsToldByTime(t *testing.T) {
 				return l.ask(http.StatusOK, "GET", "volumes/"+v.(string), nil)["volume"].(map[string]any)["status"] == "available"
 			}, time.Minute, 10*time.Millisecond)
 			l.ask(http.StatusAccepted, "POST", "backups", map[string]any{"backup": map[string]any{"volume_id": v}})
-			require.Eventually(t, func() bool { _, ended := percents(t, file); return ended }, time.Minute, 10*time.Millisecond)
+			require.Eventually(t, func() bool { _, ended := percents(t, file); return ended }, 5*time.Minute, 10*time.Millisecond)
 			told, _ := percents(t, file)
 			assert.Equal(t, c.want, told, "1 GiB is one object of the posix driver")
 		})

@@ -29,7 +29,7 @@ func shipped(t *testing.T, e *engine.Engine, r driverstate.ShipRequest) *drivers
 		s, err = e.Manager().Shipment(t.Context(), admin, s.ID)
 		require.NoError(t, err)
 		return s.Status != driverstate.ShipmentRunning
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return s
 }
 

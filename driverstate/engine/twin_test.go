@@ -81,7 +81,7 @@ func (l *twinLab) status(id string) string {
 
 func (l *twinLab) until(id, status string) {
 	l.t.Helper()
-	require.Eventually(l.t, func() bool { return l.status(id) == status }, 20*time.Second, 5*time.Millisecond, "%s: %s", id, l.status(id))
+	require.Eventually(l.t, func() bool { return l.status(id) == status }, time.Minute, 5*time.Millisecond, "%s: %s", id, l.status(id))
 }
 
 // record is the export record of a backup, as Tempest edits it.

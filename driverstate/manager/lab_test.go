@@ -27,7 +27,7 @@ const (
 	project = "b2f3a1c4d5e64f7a8b9c0d1e2f3a4b5c"
 	other   = "0123456789abcdef0123456789abcdef"
 	host    = "lab"
-	wait    = 20 * time.Second
+	wait    = time.Minute
 	tick    = 5 * time.Millisecond
 )
 

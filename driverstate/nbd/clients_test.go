@@ -208,7 +208,7 @@ func TestOneFileIsReadThroughFUSE(t *testing.T) {
 		_ = fuse.Wait()
 	})
 	disk := filepath.Join(mounted, "nbd")
-	require.Eventually(t, func() bool { _, err := os.Stat(disk); return err == nil }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(disk); return err == nil }, time.Minute, 20*time.Millisecond)
 	run(t, "debugfs", "-R", "dump later "+filepath.Join(l.dir, "later"), disk)
 	run(t, "cmp", filepath.Join(l.dir, "more"), filepath.Join(l.dir, "later"))
 	assert.Less(t, s.Usage().Bytes, int64(8<<20), "of 48 MiB")

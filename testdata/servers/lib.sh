@@ -61,8 +61,8 @@ stop() { # stop NAME...: TERM, after 10 s KILL, each to the group that `start` m
 }
 
 port() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-wait_for() { # wait_for NAME SECONDS COMMAND...
-  local name=$1 end=$((SECONDS+$2)); shift 2
+wait_for() { # wait_for NAME SECONDS COMMAND...: five times as long, for a busy machine
+  local name=$1 end=$((SECONDS+5*$2)); shift 2
   until "$@" >/dev/null 2>&1; do
     [ $SECONDS -lt $end ] || die "$name did not come up; see $D/log"
     sleep 0.1

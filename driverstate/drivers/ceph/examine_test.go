@@ -42,7 +42,7 @@ func TestTheWriteStepThatIsGivenUpLeavesNoObject(t *testing.T) {
 			_, err := made.(*Driver).examineWrite(ctx)
 			failed <- err
 		}()
-		require.Eventually(t, func() bool { _, err := os.Stat(dir + "/waits"); return err == nil }, 20*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { _, err := os.Stat(dir + "/waits"); return err == nil }, time.Minute, 5*time.Millisecond)
 		require.FileExists(t, dir+"/object")
 		cancel()
 		require.NoError(t, os.WriteFile(dir+"/go", nil, 0o600))

@@ -91,7 +91,7 @@ func goroutines() int {
 // requireNoGoroutines waits until as many goroutines run as before.
 func requireNoGoroutines(t *testing.T, before int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return goroutines() <= before+1 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return goroutines() <= before+1 }, time.Minute, 5*time.Millisecond)
 }
 
 func cancelledBackup(t *testing.T, l *lab) {

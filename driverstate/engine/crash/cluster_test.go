@@ -71,7 +71,7 @@ func TestAClusterWhoseMembersAreKilledLosesNothing(t *testing.T) {
 	}
 	c.lose(hands[0], r, 20)
 	c.stock(hands, 6)
-	if left := r.settled(t, s.place, 4*patience).restless(); left != "" {
+	if left := r.settled(t, s.place, patience).restless(); left != "" {
 		s.keepLogs(t, members...)
 		t.Fatal("before any kill: " + left)
 	}
@@ -93,7 +93,7 @@ func TestAClusterWhoseMembersAreKilledLosesNothing(t *testing.T) {
 	}
 	c.end()
 	at := time.Now()
-	census := r.settled(t, s.place, 4*patience)
+	census := r.settled(t, s.place, patience)
 	rest := time.Since(at)
 	wrong := append(census.violations(t, c.world()), c.failures...)
 	wrong = append(wrong, s.stayDown()...)

@@ -374,7 +374,7 @@ func (c *crew) stock(hands []*hand, n int) {
 	var work sync.WaitGroup
 	for _, h := range hands {
 		work.Go(func() {
-			for end := time.Now().Add(4 * patience); len(h.backups) < n && time.Now().Before(end); {
+			for end := time.Now().Add(patience); len(h.backups) < n && time.Now().Before(end); {
 				before := len(h.backups)
 				if h.create(); len(h.backups) == before {
 					time.Sleep(pace) // the disk is being read

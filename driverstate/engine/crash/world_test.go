@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	patience = 30 * time.Second
+	patience = 150 * time.Second // a busy machine is five times slower
 	pace     = 2 * time.Millisecond
 )
 
