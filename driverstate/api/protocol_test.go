@@ -137,7 +137,7 @@ func TestWhatIsNotRouted(t *testing.T) {
 		{path: "/v1/backups"}, {path: "/v3/admin/backups"}, {path: "/v3/NOTHEX/backups"}, {path: "/v2/backups"},
 		{method: "PATCH", path: "/v3/backups"}, {method: "POST", path: "/v3/backups/detail", body: "{}"},
 		{method: "POST", path: "/v3/backups/" + backupID + "/export_record", body: "{}"},
-		{path: "/v3/backups/"}, {path: "/v3/" + project}, {path: "/v3//backups"},
+		{path: "/v3/backups/"}, {path: "/v3/" + project}, {path: "/v3//backups//"},
 		{path: "/v2/" + project + "/os-services"}, {path: "/v2/" + project + "/volumes"},
 		{path: "/v3/backups/a%2Fb/c"}, {method: "PATCH", path: "/v3/os-services/enable", body: "{}"},
 	} {
@@ -155,6 +155,8 @@ func TestProjectMayStandInTheURL(t *testing.T) {
 	f := &fake{backups: []*driverstate.Backup{sampleBackup()}}
 	for path, prefix := range map[string]string{
 		"/v3/backups/" + backupID:             "/v3/backups/",
+		"//v3///backups//" + backupID:         "/v3/backups/",
+		v3 + "//backups/" + backupID:          v3 + "/backups/",
 		v3 + "/backups/" + backupID:           v3 + "/backups/",
 		v3 + "/backups/" + backupID + ".json": v3 + "/backups/",
 	} {

@@ -205,6 +205,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := "req-" + uuid.NewString()
 	w.Header().Set("X-Openstack-Request-Id", id)
 	w.Header().Set("Server", "cinder-go") // how a client tells an engine from a cloud
+	r = oneSlash(r)
 	q := &request{Request: r, srv: s}
 	q.follow(trace.Request{ID: id})
 	answer := &recorder{ResponseWriter: w}
@@ -241,6 +242,27 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		unrouted(w, r)
 	}
+}
+
+var slashes = regexp.MustCompile(`//+`)
+
+// oneSlash is the request with one slash in its path for each run of them, which
+// is what a client sends whose endpoint ends in a slash (paste/urlmap.py
+// normalize_url, which stands before everything in Cinder).
+func oneSlash(r *http.Request) *http.Request {
+	escaped := r.URL.EscapedPath()
+	if !strings.Contains(escaped, "//") {
+		return r
+	}
+	escaped = slashes.ReplaceAllString(escaped, "/")
+	plain, err := url.PathUnescape(escaped)
+	if err != nil {
+		return r
+	}
+	to, u := *r, *r.URL
+	u.Path, u.RawPath = plain, escaped
+	to.URL = &u
+	return &to
 }
 
 // serveVersion serves what is below prefix, in Cinder's order: who asks, what
