@@ -71,6 +71,8 @@ func TestListRefuses(t *testing.T) {
 		"sort=id&sort_key=id":   "The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' parameter.",
 		"sort=id:up":            "Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.",
 		"sort=":                 "Invalid input received: Invalid sort key",
+		"sort_key=":             "Invalid input received: Invalid sort key",
+		"sort_key=id&sort_dir=": "Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.",
 		"all_tenants=maybe":     "all_tenants must be a boolean, got 'maybe'.",
 		"with_count=maybe":      "Value 'maybe' for 'with_count' is not a boolean.",
 		url.QueryEscape("ключ"): "Filter keys can only contain ASCII characters.",

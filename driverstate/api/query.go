@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -119,7 +118,13 @@ func (q *request) readSort(from map[string]string) ([]driverstate.SortKey, error
 	case !isNew && !hasKey && !hasDirection:
 		return nil, nil
 	case !isNew:
-		combined = cmp.Or(key, "created_at") + ":" + direction
+		if !hasKey {
+			key = "created_at"
+		}
+		if hasDirection && strings.TrimSpace(direction) == "" {
+			return nil, invalidInput("Unknown sort direction, must be 'desc' or 'asc'.")
+		}
+		combined = key + ":" + direction
 	}
 	var keys []driverstate.SortKey
 	for item := range strings.SplitSeq(strings.TrimSpace(combined), ",") {

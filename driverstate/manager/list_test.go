@@ -40,6 +40,12 @@ func TestBackupsAreSeenByTheirProjectAndByAdmins(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
 	assert.Equal(t, own.ID, rows[0].ID, "a tenant cannot ask for another project")
+	_, err = l.Backups(t.Context(), tenant, driverstate.BackupFilter{Marker: foreign.ID})
+	requireText(t, err, driverstate.ErrNotFound, "Backup "+foreign.ID+" could not be found.")
+	_, err = l.Backups(t.Context(), tenant, driverstate.BackupFilter{Marker: own.ID})
+	require.NoError(t, err)
+	_, err = l.Backups(t.Context(), admin, driverstate.BackupFilter{Marker: foreign.ID, ProjectID: project})
+	require.NoError(t, err, "an admin may begin after any")
 	_, err = l.Backups(t.Context(), admin, driverstate.BackupFilter{Marker: "nothing"})
 	requireText(t, err, driverstate.ErrNotFound, "Backup nothing could not be found.")
 }

@@ -310,6 +310,11 @@ func (m *Manager) visible(ctx context.Context, c driverstate.Caller, id string) 
 
 // Backups lists the rows that f selects and c may see.
 func (m *Manager) Backups(ctx context.Context, c driverstate.Caller, f driverstate.BackupFilter) ([]*driverstate.Backup, error) {
+	if f.Marker != "" { // whose place in the order would tell of it
+		if _, err := m.visible(ctx, c, f.Marker); err != nil {
+			return nil, err
+		}
+	}
 	rows, err := m.db.BackupGetAll(ctx, mine(c, f))
 	if f.Marker != "" {
 		err = named(err, backupNotFound(f.Marker))
