@@ -52,10 +52,20 @@ func (t table[T]) test(name, want string, like bool) (func(T) bool, error) {
 			return strings.TrimRight(have, "0") == strings.TrimRight(want, "0")
 		}, nil
 	}
+	same := func(have string) bool { return have == want }
+	if like {
+		same = likeForm(want).MatchString
+	}
 	return func(row T) bool {
 		have, ok := t.column(row, name)
-		return ok && (have == want || like && strings.Contains(have, want))
+		return ok && same(have)
 	}, nil
+}
+
+// likeForm is SQL's LIKE %value% as Cinder's MySQL compares: without regard to
+// case, % and _ in the value standing for anything.
+func likeForm(value string) *regexp.Regexp {
+	return regexp.MustCompile("(?is)" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(value)))
 }
 
 var pair = regexp.MustCompile(`^\s*(?:u?'([^']*)'|"([^"]*)")\s*:\s*(?:u?'([^']*)'|"([^"]*)")\s*$`)

@@ -130,15 +130,12 @@ func (q *request) readSort(from map[string]string) ([]driverstate.SortKey, error
 	for item := range strings.SplitSeq(strings.TrimSpace(combined), ",") {
 		name, order, _ := strings.Cut(item, ":")
 		name, order = strings.TrimSpace(name), strings.TrimSpace(order)
-		if name == "name" && q.version.since(37) {
-			name = "display_name"
-		}
 		switch order {
 		case "", "desc", "asc":
 		default:
 			return nil, invalidInput("Unknown sort direction, must be 'desc' or 'asc'.")
 		}
-		if name == "" || name == "name" {
+		if name == "" {
 			return nil, invalidInput("Invalid sort key")
 		}
 		keys = append(keys, driverstate.SortKey{Column: name, Ascending: order == "asc"})
@@ -210,6 +207,14 @@ func (q *request) backupFilter(p page) (driverstate.BackupFilter, error) {
 	}
 	if !p.allProjects {
 		f.ProjectID = q.caller.ProjectID
+	}
+	for i, k := range f.Sort {
+		if k.Column == "name" {
+			if !q.version.since(37) {
+				return f, invalidInput("Invalid sort key")
+			}
+			f.Sort[i].Column = "display_name"
+		}
 	}
 	known := func(name string) bool { return name == "name" || slices.Contains(driverstate.BackupColumns, name) }
 	if err := q.checkFilters(p.filters, tenantFilters("backup"), known); err != nil {

@@ -110,6 +110,9 @@ func TestVolumeList(t *testing.T) {
 		"sort=name:asc,created_at":                  "cab",
 		"limit=1":                                   "c",
 		"limit=1&marker=c":                          "b",
+		"status=available&marker=b":                 "a", // it was available when its page was read
+		"name~=W":                                   "b", // as Cinder's MySQL compares
+		"name~=o_e":                                 "ca",
 		"offset=1&limit=5":                          "ba",
 		"limit=0":                                   "",
 	} {
@@ -127,6 +130,18 @@ func TestVolumeList(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, r.StatusCode)
 	_, message := fault(t, send(t, serve(f), ask{path: v3 + "/volumes?sort=path"}))
 	assert.Equal(t, "Invalid input received: Invalid sort key", message)
+	for path, status := range map[string]int{
+		"/volumes?sort=name @3.0":        http.StatusOK, // that only a list of backups waits for 3.37
+		"/volumes?sort_key=name @3.36":   http.StatusOK,
+		"/snapshots?sort=name:asc @3.30": http.StatusOK,
+		"/snapshots?sort=name:asc @3.29": http.StatusBadRequest,
+		"/types?sort=name @3.0":          http.StatusOK,
+		"/types?sort=name:asc @3.71":     http.StatusOK,
+	} {
+		path, version, _ := strings.Cut(path, " @")
+		r := send(t, serve(f), ask{path: v3 + path, version: version})
+		assert.Equal(t, status, r.StatusCode, "%s in %s", path, version)
+	}
 	r = send(t, serve(f), ask{method: "DELETE", path: v3 + "/volumes/a"})
 	assert.Equal(t, http.StatusAccepted, r.StatusCode)
 }

@@ -22,7 +22,7 @@ func (s *server) listSnapshotsDetail(q *request) (int, any, error) {
 func (q *request) snapshotList(collection string, view func(*driverstate.Snapshot) object) (int, any, error) {
 	t := table[*driverstate.Snapshot]{
 		key: "snapshots", collection: collection, resource: "Snapshot", tenant: tenantFilters("snapshot"),
-		column: snapshotColumn, times: snapshotTime, view: view,
+		sortedByName: 30, column: snapshotColumn, times: snapshotTime, view: view,
 		metadata: func(snap *driverstate.Snapshot) map[string]string { return snap.Metadata },
 		valueless: []string{"cgsnapshot_id", "cluster_name", "deleted_at", "encryption_key_id", "group_snapshot_id", "host", "provider_auth",
 			"provider_id", "provider_location", "scheduled_at", "volume_type_id"},

@@ -17,6 +17,8 @@ type table[T any] struct {
 	linksKey   string // of its links; key and _links when empty
 	collection string // that its links lead to, such as volumes/detail
 	resource   string // of an unknown marker
+	// sortedByName is the minor version since which name is a key to sort by.
+	sortedByName int
 	// tenant are the filters of one who is not admin.
 	tenant []string
 	// valueless are columns that Cinder's table has and no row here has a value
@@ -42,7 +44,7 @@ func (t table[T]) list(q *request, read func(allProjects bool) ([]T, error)) (in
 	if err := q.checkFilters(p.filters, t.tenant, t.filterable); err != nil {
 		return 0, nil, err
 	}
-	if err := t.checkSort(p.sort); err != nil {
+	if err := t.checkSort(q, p.sort); err != nil {
 		return 0, nil, err
 	}
 	wanted, err := t.wanted(p.filters)
@@ -53,10 +55,10 @@ func (t table[T]) list(q *request, read func(allProjects bool) ([]T, error)) (in
 	if err != nil {
 		return 0, nil, err
 	}
-	rows = slices.DeleteFunc(slices.Clone(rows), func(row T) bool { return !wanted(row) })
+	rows = slices.Clone(rows)
 	t.sort(rows, p.sort)
-	total := len(rows)
-	if rows, err = t.page(rows, p); err != nil {
+	rows, total, err := t.page(rows, p, wanted)
+	if err != nil {
 		return 0, nil, err
 	}
 	items := make([]object, 0, len(rows))
@@ -87,9 +89,9 @@ func (t table[T]) filterable(name string) bool {
 	return t.has(name) || slices.Contains(t.valueless, name) || name == "metadata" && t.metadata != nil
 }
 
-func (t table[T]) checkSort(keys []driverstate.SortKey) error {
+func (t table[T]) checkSort(q *request, keys []driverstate.SortKey) error {
 	for _, k := range keys {
-		if !t.has(k.Column) {
+		if !t.has(k.Column) || k.Column == "name" && !q.version.since(t.sortedByName) {
 			return invalidInput("Invalid sort key")
 		}
 	}
@@ -130,16 +132,28 @@ func (t table[T]) compare(a, b T, column string) int {
 	return cmp.Compare(x, y)
 }
 
-func (t table[T]) page(rows []T, p page) ([]T, error) {
+// page cuts one page out of the wanted of rows, and counts all the wanted. The
+// marker need not be wanted itself: it may have changed since its page was read.
+func (t table[T]) page(rows []T, p page, wanted func(T) bool) (_ []T, total int, err error) {
+	at := -1
 	if p.marker != "" || p.noMarker {
-		at := slices.IndexFunc(rows, func(row T) bool { return t.id(row) == p.marker })
+		at = slices.IndexFunc(rows, func(row T) bool { return t.id(row) == p.marker })
 		if at < 0 {
-			return nil, newFault(http.StatusNotFound, t.resource+" "+clip(p.marker)+" could not be found.")
+			return nil, 0, newFault(http.StatusNotFound, t.resource+" "+clip(p.marker)+" could not be found.")
 		}
-		rows = rows[at+1:]
 	}
-	rows = rows[min(p.offset, len(rows)):]
-	return rows[:min(p.limit, len(rows))], nil
+	var after []T
+	for i, row := range rows {
+		if !wanted(row) {
+			continue
+		}
+		total++
+		if i > at {
+			after = append(after, row)
+		}
+	}
+	after = after[min(p.offset, len(after)):]
+	return after[:min(p.limit, len(after))], total, nil
 }
 
 // stampOf is the time column of a row that has the two usual ones.
