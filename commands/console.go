@@ -16,6 +16,7 @@ type console struct {
 	quiet      bool
 	jsonEvents bool
 	standalone bool               // the target is an engine in this process
+	target     string             // the flags that name the target, for the next commands
 	renderer   *progress.Renderer // nil until the flags are known
 	audit      *auditLog          // nil for none
 	// enough says that the reader of the output has all that it wants, so that
@@ -62,6 +63,7 @@ func (c *console) fail(err error) {
 	if c.standalone {
 		hint = hintOfStore(err, hint)
 	}
+	hint = aimed(hint, c.target)
 	if c.jsonEvents {
 		c.event(eventLine{Type: "error", Message: text, ExitCode: exitCode(err), Hint: hint})
 		return
@@ -75,7 +77,7 @@ func (c *console) fail(err error) {
 // warn tells of something that did not stop the verb. Quiet does not hide it.
 func (c *console) warn(backupID, format string, args ...any) {
 	c.clear()
-	text := fmt.Sprintf(format, args...)
+	text := aimed(fmt.Sprintf(format, args...), c.target)
 	if c.jsonEvents {
 		c.event(eventLine{Type: "warning", BackupID: backupID, Message: text})
 		return
@@ -89,7 +91,7 @@ func (c *console) warn(backupID, format string, args ...any) {
 // note tells what is going on, unless told to be quiet.
 func (c *console) note(format string, args ...any) {
 	c.clear()
-	text := fmt.Sprintf(format, args...)
+	text := aimed(fmt.Sprintf(format, args...), c.target)
 	switch {
 	case c.quiet:
 	case c.jsonEvents:

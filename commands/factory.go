@@ -60,6 +60,7 @@ func (f *Factory) prepare(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	f.con.quiet, f.con.jsonEvents, f.con.standalone = f.g.quiet, f.g.jsonEvents, f.g.standalone
+	f.con.target = f.g.targetFlags(cmd.Flags())
 	f.con.io.SetColor(f.g.colorMode, f.env)
 	mode := progress.ModePlain
 	switch {

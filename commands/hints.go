@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
 
 	"github.com/cinder-go/cinder-go/client"
 	"github.com/cinder-go/cinder-go/client/clouds"
@@ -75,10 +77,26 @@ func hintOfStore(err error, hint string) string {
 	}
 	for _, kind := range []error{driverstate.ErrUnavailable, driverstate.ErrServiceDown, driverstate.ErrForbidden} {
 		if errors.Is(err, kind) {
-			return "cinder-go driver-check --standalone, with the same store, shows step by step why"
+			return "cinder-go driver-check shows step by step why"
 		}
 	}
 	return hint
+}
+
+// nextCommand is a verb that a sentence tells to type at the target that this
+// run has. A flag after the program's name says that it is for another one, and
+// so does serve.
+var nextCommand = regexp.MustCompile(`\bcinder-go ((?:backup|volume|snapshot|service|cluster|message|driver|workers)-[a-z]|doctor\b|apply\b)`)
+
+// aimed gives the commands in text the flags that name the target, so that they
+// can be pasted as they are.
+func aimed(text, target string) string {
+	if target == "" {
+		return text
+	}
+	return nextCommand.ReplaceAllStringFunc(text, func(found string) string {
+		return "cinder-go" + target + strings.TrimPrefix(found, "cinder-go")
+	})
 }
 
 // backupOf is the id of the backup that err is about, or a word in its place.

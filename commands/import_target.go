@@ -90,7 +90,7 @@ func (o *importOptions) judgeOne(t *importTarget, p pending, coming map[string]b
 	case !coming[p.parent] && !o.orphans && !t.engine: // an engine looks for it on the store
 		return withHint(backupError(p.id, driverstate.ErrNotFound,
 			"not imported: its parent %s is neither among the records nor in the database, and without it, it cannot be restored", p.parent),
-			"cinder-go backup-export "+p.parent+" writes that record where its row still is; --allow-missing-parents imports this one all the same")
+			"where its row still is, backup-export "+p.parent+" writes that record; --allow-missing-parents imports this one all the same")
 	}
 	if what := wideText(&p.row); what != "" && !t.engine {
 		return withHint(backupError(p.id, driverstate.ErrCorrupt,

@@ -149,7 +149,7 @@ func TestAStoreThatDoesNotWorkLeadsToDriverCheck(t *testing.T) {
 	gone := "posix://" + filepath.Join(t.TempDir(), "gone")
 	code, _, errOut := invoke(t, nil, "backup-manageable-list", "--standalone", "--store", gone, "--state-dir", t.TempDir())
 	assert.Equal(t, 8, code, errOut)
-	assert.Contains(t, errOut, "hint: cinder-go driver-check --standalone, with the same store, shows step by step why")
+	assert.Contains(t, errOut, "hint: cinder-go --standalone --store "+gone+" --state-dir ")
 }
 
 func TestAPageOfElsewhereCannotUseALocalServer(t *testing.T) {

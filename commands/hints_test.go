@@ -1,0 +1,34 @@
+package commands
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What an error tells to type next works when it is pasted: it goes to the
+// target that this command line named.
+func TestTheNextCommandHasTheFlagsThatNameTheTarget(t *testing.T) {
+	store, state := "posix://"+t.TempDir(), t.TempDir()
+	flags := "--standalone --store " + store + " --state-dir " + state
+	code, _, errOut := invoke(t, nil, "backup-show", "absent", "--standalone", "--store", store, "--state-dir", state)
+	assert.Equal(t, 5, code)
+	assert.Contains(t, errOut, "hint: cinder-go "+flags+" backup-list\n")
+	code, _, errOut = invoke(t, nil, "backup-list", "--standalone", "--store", store, "--state-dir", state)
+	assert.Equal(t, 0, code)
+	assert.Contains(t, errOut, "what the store holds: cinder-go "+flags+" backup-manageable-list\n")
+	code, _, errOut = invoke(t, map[string]string{"CINDER_GO_STANDALONE": "1", "CINDER_GO_STORE": store, "CINDER_GO_STATE_DIR": state}, "backup-show", "absent")
+	assert.Equal(t, 5, code)
+	assert.Contains(t, errOut, "hint: cinder-go backup-list\n", "the environment still says where")
+
+	for text, want := range map[string]string{
+		"look: cinder-go backup-show x; cinder-go volume-list": "look: cinder-go --os-cloud prod backup-show x; cinder-go --os-cloud prod volume-list",
+		"cinder-go doctor x says why":                          "cinder-go --os-cloud prod doctor x says why",
+		"cinder-go apply old.json does it":                     "cinder-go --os-cloud prod apply old.json does it",
+		"cinder-go --standalone --store URL backup-list":       "cinder-go --standalone --store URL backup-list",
+		"cinder-go serve --store URL":                          "cinder-go serve --store URL",
+		"an engine of cinder-go can hold it":                   "an engine of cinder-go can hold it",
+	} {
+		assert.Equal(t, want, aimed(text, " --os-cloud prod"))
+	}
+}
