@@ -2,8 +2,10 @@ package manager_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,6 +114,19 @@ func TestDeleteThatFailsOnTheStore(t *testing.T) {
 	require.NoError(t, l.DeleteBackup(t.Context(), admin, readOnly.ID, true))
 	l.until(readOnly.ID, driverstate.StatusError)
 	assert.NotEmpty(t, l.objects(readOnly.ID), "nothing was deleted, so the row stays")
+}
+
+// The column holds 255 characters, and two names of an object are as long.
+func TestALongFailReasonKeepsItsCause(t *testing.T) {
+	l := newLab(t, nil)
+	b := l.managed(nil, image(200<<10, 1))
+	name := strings.Repeat("n", 140)
+	l.driver.fail(atDelete, fmt.Errorf("object %s: delete %s: %w", name, name, driverstate.ErrReadOnly))
+	require.NoError(t, l.DeleteBackup(t.Context(), admin, b.ID, true))
+	reason := l.until(b.ID, driverstate.StatusError).FailReason
+	assert.Len(t, []rune(reason), 255)
+	assert.True(t, strings.HasPrefix(reason, "object nnn"), reason)
+	assert.True(t, strings.HasSuffix(reason, ": "+driverstate.ErrReadOnly.Error()), reason)
 }
 
 func TestDeleteOfATwinLeavesTheObjectsOfTheOther(t *testing.T) {

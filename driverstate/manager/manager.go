@@ -255,11 +255,12 @@ func settle(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 }
 
-// clip shortens s to what Cinder's string columns hold.
+// clip shortens s to what Cinder's string columns hold. The middle goes: an
+// error begins with what it is about, and ends with its cause.
 func clip(s string) string {
-	const most = 255
+	const most, half = 255, 127
 	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
+		return string(r[:half]) + "…" + string(r[len(r)-half:])
 	}
 	return s
 }
