@@ -147,7 +147,7 @@ func (o *backupCreateOptions) anyService(ctx context.Context, c backupCreateClie
 		return withHint(driverstate.Fail(driverstate.ErrServiceDown, "no backup was asked for: every cinder-backup that is up is disabled"),
 			"cinder-go service-enable "+h.up[0].Host+" "+string(driverstate.BinaryBackup))
 	}
-	return withHint(driverstate.Fail(driverstate.ErrServiceDown, "no backup was asked for: no cinder-backup is up, and Cinder would leave the volume in backing-up"),
+	return h.noneUp(driverstate.Fail(driverstate.ErrServiceDown, "no backup was asked for: no cinder-backup is up, and Cinder would leave the volume in backing-up"),
 		"start one, then repeat; cinder-go service-list --binary cinder-backup shows them")
 }
 

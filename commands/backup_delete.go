@@ -260,7 +260,7 @@ func (o *deleteOptions) refuseOne(ctx context.Context, c deleteClient, fam *fami
 // backup/api.py _check_support_to_force_delete).
 func (o *deleteOptions) unanswered(ctx context.Context, c deleteClient, services *hosts, b client.Backup) error {
 	if len(services.up) == 0 && !services.unknown {
-		return withHint(backupError(b.ID, driverstate.ErrServiceDown, "not asked for: no cinder-backup is up"),
+		return services.noneUp(backupError(b.ID, driverstate.ErrServiceDown, "not asked for: no cinder-backup is up"),
 			"start one, then repeat; without the cloud: cinder-go --standalone --store URL backup-force-delete "+b.ID)
 	}
 	state, service, err := services.of(ctx, c, b.ID)

@@ -39,12 +39,20 @@ func (s *sight) ofService(service client.Service, othersUp bool) (finding, bool)
 	f := finding{kind: "service", id: string(service.Binary) + "@" + service.Host, host: service.Host, status: service.State}
 	isBackup := service.Binary == driverstate.BinaryBackup
 	rows := s.rowsOn(service.Host)
+	fault := ""
+	if isBackup {
+		fault = driverFault(service)
+	}
 	switch {
 	case !isUp(service):
 		f.severity, f.cause, f.since = high, "service-down", service.UpdatedAt
 		f.reason = "It is not heard of, or its driver could not be initialised, which looks the same."
 		f.next = []step{{command: "systemctl start " + string(service.Binary) + " # on " + shellWord(service.Host)},
 			verb("service-list --binary " + string(service.Binary) + " --host " + shellWord(service.Host))}
+		if fault != "" {
+			f.reason = "Its driver could not be initialised. While it runs it comes up by itself, soon after that is mended."
+			f.next[0] = verb("driver-check --host " + shellWord(service.Host))
+		}
 		if service.Binary == driverstate.BinaryVolume && service.Cluster != nil && othersUp {
 			f.next = append(f.next, verb("workers-cleanup --binary cinder-volume --host "+shellWord(service.Host)))
 			f.detail = "Its cluster " + *service.Cluster + " can finish what it was doing."
@@ -69,10 +77,13 @@ func (s *sight) ofService(service client.Service, othersUp bool) (finding, bool)
 		f.severity = min(f.severity, high)
 		f.detail = strings.TrimSpace(fmt.Sprintf("%s %s on it: with backup_use_same_host=True none of them can be restored, deleted or reset meanwhile.",
 			f.detail, s.counted(rows)))
-	case !isUp(service) && othersUp && s.hostsSeen:
+	case !isUp(service) && othersUp && s.hostsSeen && fault == "":
 		f.severity = low
 		f.detail = "No backup stands on it. If it is gone for good, remove its row."
 		f.next = []step{{command: "cinder-manage service remove cinder-backup " + shellWord(service.Host)}}
+	}
+	if fault != "" {
+		f.detail = strings.TrimSpace(f.detail + " Recorded: " + fault)
 	}
 	return f, true
 }

@@ -109,6 +109,12 @@ var doctorCases = []struct {
 		[]string{"systemctl start cinder-backup # on bak-1", "cinder-go service-list --binary cinder-backup --host bak-1"}},
 	{"a host that is down, and nothing on it", withDeadHost(healthy()), low, "service-down", "cinder-backup@bak-1",
 		[]string{"cinder-manage service remove cinder-backup bak-1"}},
+	{"an engine whose store is not mounted", func() *ward {
+		w := withDeadHost(healthy())
+		w.services[0].DisabledReason = ptr("store /srv/backup: no such directory; is the share mounted?")
+		return w
+	}(), high, "service-down", "cinder-backup@bak-1",
+		[]string{"cinder-go driver-check --host bak-1", "cinder-go service-list --binary cinder-backup --host bak-1"}},
 	{"no cinder-backup", func() *ward { w := healthy(); w.services = w.services[1:]; return w }(), critical, "no-backup-service", "cinder-backup",
 		[]string{"systemctl start cinder-backup", "cinder-go service-list --binary cinder-backup"}},
 	{"a service that is disabled", func() *ward {

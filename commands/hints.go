@@ -47,6 +47,9 @@ func hintFor(err error) string {
 	if errors.As(err, &answered) && errors.Is(err, driverstate.ErrForbidden) && (answered.Status == http.StatusUnauthorized || answered.Resource == "") {
 		return "check the credentials (--os-cloud, OS_*)" // no role would help
 	}
+	if errors.Is(err, driverstate.ErrUnavailable) && answered != nil && answered.Resource == "store" {
+		return "cinder-go driver-check shows step by step why" // only an engine has calls about its store
+	}
 	for _, h := range []struct {
 		kind error
 		hint string

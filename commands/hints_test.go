@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,4 +33,20 @@ func TestTheNextCommandHasTheFlagsThatNameTheTarget(t *testing.T) {
 	} {
 		assert.Equal(t, want, aimed(text, " --os-cloud prod"))
 	}
+}
+
+// Beside an engine that serves a store which is not mounted, another engine on
+// it would not see more.
+func TestAServedStoreThatDoesNotWorkLeadsToDriverCheck(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "gone")
+	base, _ := startServer(t, "--store", "posix://"+gone, "--state-dir", t.TempDir())
+	code, _, errOut := invoke(t, nil, "backup-manageable-list", "--os-endpoint", base+"/v3")
+	assert.Equal(t, 8, code, errOut)
+	assert.Contains(t, errOut, "hint: cinder-go --os-endpoint "+base+"/v3 driver-check shows step by step why\n")
+	code, _, errOut = invoke(t, nil, "serve", "--store", "posix://"+gone, "--state-dir", t.TempDir(), "--listen", strings.TrimPrefix(base, "http://"))
+	assert.Equal(t, 8, code)
+	assert.Contains(t, errOut, "address already in use\nhint: another --listen ADDRESS:PORT; port 0 takes a free one\n")
+	code, out, _ := invoke(t, nil, "doctor", "--os-endpoint", base+"/v3", "-f", "json")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, out, "Recorded: store "+gone+": no such directory")
 }

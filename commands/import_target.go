@@ -181,7 +181,7 @@ func (o *importOptions) admitServices(ctx context.Context, c importClient, t *im
 	up := slices.DeleteFunc(slices.Clone(t.services.up), func(s client.Service) bool { return s.Status != "enabled" })
 	t.services.up = up
 	if len(up) == 0 {
-		return withHint(driverstate.Fail(driverstate.ErrServiceDown, "nothing was sent: no cinder-backup is up and enabled to take the records"),
+		return t.services.noneUp(driverstate.Fail(driverstate.ErrServiceDown, "nothing was sent: no cinder-backup is up and enabled to take the records"),
 			"cinder-go service-list shows them; cinder-go service-enable HOST cinder-backup")
 	}
 	for _, want := range []struct {

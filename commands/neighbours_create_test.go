@@ -40,6 +40,8 @@ func TestABackupIsSeenThrough(t *testing.T) {
 func TestNoBackupIsAskedForWhenNobodyWouldMakeIt(t *testing.T) {
 	down, disabled := backupService("bak-posix", "nova"), backupService("bak-posix", "nova")
 	down.State, disabled.Status = "down", "disabled"
+	away := down
+	away.DisabledReason = ptr("store /srv/backup: no such directory")
 	for _, c := range []struct {
 		name     string
 		services []client.Service
@@ -47,6 +49,7 @@ func TestNoBackupIsAskedForWhenNobodyWouldMakeIt(t *testing.T) {
 	}{
 		{"none", []client.Service{}, "no cinder-backup is up"},
 		{"down", []client.Service{down}, "no cinder-backup is up"},
+		{"an engine whose store is away", []client.Service{away}, "backing-up; bak-posix: store /srv/backup: no such directory\nhint: cinder-go driver-check --host bak-posix shows"},
 		{"disabled", []client.Service{disabled}, "cinder-go service-enable bak-posix cinder-backup"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -50,6 +50,26 @@ func backupHosts(ctx context.Context, c rowClient) (hosts, error) {
 	return h, nil
 }
 
+// driverFault is what an engine tells of why the driver of a service that is
+// down does not work. Cinder has a reason for services that are disabled alone.
+func driverFault(s client.Service) string {
+	if isUp(s) || s.Status != serviceEnabled {
+		return ""
+	}
+	return deref(s.DisabledReason)
+}
+
+// noneUp adds to err, that no cinder-backup is up, why that is, if it is told.
+// Without that, hint is what to type next.
+func (h *hosts) noneUp(err error, hint string) error {
+	for _, s := range h.down {
+		if fault := driverFault(s); fault != "" {
+			return withHint(fmt.Errorf("%w; %s: %s", err, s.Host, fault), "cinder-go driver-check --host "+shellWord(s.Host)+" shows step by step why")
+		}
+	}
+	return withHint(err, hint)
+}
+
 // hostState says whether anybody answers for a row.
 type hostState int
 

@@ -33,7 +33,7 @@ func (o *restoreOptions) ready(ctx context.Context, c restoreClient, backups []c
 		}
 		if len(services.up) == 0 && !services.unknown {
 			// Cinder would make the new volume first and leave it behind.
-			return withHint(driverstate.Fail(driverstate.ErrServiceDown, "no cinder-backup is up: nothing was restored"),
+			return services.noneUp(driverstate.Fail(driverstate.ErrServiceDown, "no cinder-backup is up: nothing was restored"),
 				"cinder-go service-list; without the cloud: cinder-go --standalone --store URL backup-restore --to FILE")
 		}
 	}

@@ -152,7 +152,7 @@ func runServe(ctx context.Context, o *serveOptions) error {
 	defer scraped.close()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {
-		return driverstate.Fail(driverstate.ErrUnavailable, err.Error())
+		return withHint(driverstate.Fail(driverstate.ErrUnavailable, err.Error()), "another --listen ADDRESS:PORT; port 0 takes a free one")
 	}
 	defer listener.Close()
 	secured, err := o.tls.wrap(ctx, newLimitListener(listener, o.limits.connections), o.logger())

@@ -32,7 +32,7 @@ func (o *metricsFlags) bind(ctx context.Context) (*scrapes, error) {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {
-		return nil, driverstate.Fail(driverstate.ErrUnavailable, "--metrics: "+err.Error())
+		return nil, withHint(driverstate.Fail(driverstate.ErrUnavailable, "--metrics: "+err.Error()), "another --metrics ADDRESS:PORT")
 	}
 	return &scrapes{listener}, nil
 }
