@@ -9,8 +9,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/cinder-go/cinder-go/driverstate"
 )
 
 func newBackupCat(f *Factory, run runner[restoreOptions]) *cobra.Command {
@@ -70,12 +68,13 @@ func runBackupCat(ctx context.Context, o *restoreOptions) error {
 	if err != nil {
 		return err
 	}
-	backups, err := o.sel.find(ctx, c, o.now(), newBulk(o.con, "backup-cat"))
+	items := newBulk(o.con, "backup-cat")
+	backups, err := o.sel.find(ctx, c, o.now(), items)
 	if err != nil {
 		return err
 	}
 	if len(backups) == 0 {
-		return &driverstate.Error{Resource: "backup", ID: o.sel.refs[0], Err: driverstate.ErrNotFound}
+		return items.failures()
 	}
 	if err := restorable(backups[0]); err != nil {
 		return err

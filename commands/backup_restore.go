@@ -267,6 +267,8 @@ func (o *restoreOptions) restoreTo(ctx context.Context, c restoreClient, b clien
 		switch {
 		case errors.Is(err, driverstate.ErrConflict):
 			err = withHint(err, "say --overwrite to replace what is there, or name a new file")
+		case errors.Is(err, driverstate.ErrInvalidInput) && !o.remote:
+			err = &usageError{err}
 		case errors.Is(err, driverstate.ErrNotFound), errors.Is(err, driverstate.ErrNotSupported):
 			err = withHint(err, "--to works straight on the backup store: with --standalone --store URL; on a cloud say --volume ID or --name NAME")
 		}

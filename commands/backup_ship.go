@@ -268,8 +268,13 @@ func (s *shipping) ship(ctx context.Context, b client.Backup) error {
 		s.view.Rows = append(s.view.Rows, []any{l.BackupID, string(r.outcome), l.Container, l.ServiceMetadata, l.Objects, l.Bytes, l.ObjectsKept})
 	}
 	if err != nil {
-		if errors.Is(err, driverstate.ErrInvalidStatus) && !ask.Chain && !ask.Flatten {
+		switch {
+		case errors.Is(err, driverstate.ErrInvalidStatus) && !ask.Chain && !ask.Flatten:
 			err = withHint(err, "--chain ships what it stands on as well, --flatten makes one full backup of it")
+		case errors.Is(err, driverstate.ErrInvalidInput):
+			err = &usageError{err}
+		case errors.Is(err, driverstate.ErrCorrupt):
+			err = withHint(err, "cinder-go backup-verify "+b.ID+" -f json tells what is damaged, object by object")
 		}
 		s.items.fail(b.ID, err)
 		s.done[b.ID] = true

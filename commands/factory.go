@@ -126,6 +126,9 @@ func (f *Factory) Client(ctx context.Context) (*client.Client, error) {
 		}
 		sc, err = clouds.Connect(ctx, o)
 	}
+	if settings := (*clouds.SettingsError)(nil); errors.As(err, &settings) && !f.g.stores.none() && !f.g.standalone {
+		settings.Hint = "straight on the store: the same with --standalone; beside a cloud: " + settings.Hint
+	}
 	if err != nil {
 		return nil, connectError(ctx, err)
 	}

@@ -50,3 +50,27 @@ func TestAServedStoreThatDoesNotWorkLeadsToDriverCheck(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, out, "Recorded: store "+gone+": no such directory")
 }
+
+func TestAnErrorIsToldOnceWithTheCodeOfItsKind(t *testing.T) {
+	env := map[string]string{"CINDER_GO_STANDALONE": "1", "CINDER_GO_STORE": "posix://" + t.TempDir(), "CINDER_GO_STATE_DIR": t.TempDir()}
+	code, _, errOut := invoke(t, env, "backup-cat", "absent")
+	assert.Equal(t, 5, code)
+	assert.Equal(t, "error: backup absent: not found\nhint: cinder-go backup-list\n", errOut)
+
+	code, _, errOut = invoke(t, env, "volume-create", "1", "--name", "disk")
+	assert.Equal(t, 0, code, errOut)
+	code, _, errOut = invoke(t, env, "backup-create", "disk", "--name", "full")
+	assert.Equal(t, 0, code, errOut)
+	code, _, errOut = invoke(t, env, "backup-restore", "full", "--to", filepath.Join(t.TempDir(), "none", "x.raw"))
+	assert.Equal(t, 2, code, errOut)
+	assert.NotContains(t, errOut, "source name", "the flag is --to")
+	code, _, errOut = invoke(t, env, "backup-ship", "full", "--to", "s3://backup.example.org/vault")
+	assert.Equal(t, 2, code, errOut)
+}
+
+// Who forgets --standalone is told, and not sent to Keystone alone.
+func TestAStoreWithoutACloudLeadsToStandalone(t *testing.T) {
+	code, _, errOut := invoke(t, nil, "backup-list", "--store", "posix://"+t.TempDir())
+	assert.Equal(t, 2, code)
+	assert.Contains(t, errOut, "error: authentication URL is missing\nhint: straight on the store: the same with --standalone; beside a cloud: set OS_AUTH_URL")
+}

@@ -74,6 +74,11 @@ func (b *bulk) count(o outcome) int {
 // finish writes the summary and returns nil, or a *bulkError.
 func (b *bulk) finish() error {
 	b.con.summary(b.op, len(b.results), b.count(changed), b.count(unchanged), b.count(skipped), b.count(failed))
+	return b.failures()
+}
+
+// failures is finish without the summary, for verbs that take one item.
+func (b *bulk) failures() error {
 	var errs []error
 	for _, r := range b.results {
 		if r.err != nil {

@@ -97,7 +97,7 @@ func (m *Manager) checkSource(r driverstate.VolumeRequest) (int64, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return 0, nil
 	case err != nil:
-		return 0, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("source name %s: %v", path, err))
+		return 0, driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("%s: %v", path, err))
 	case info.IsDir():
 		return 0, driverstate.Fail(driverstate.ErrInvalidInput, path+" is a directory")
 	case info.Mode().IsRegular() && info.Size() > 0 && !r.Overwrite:
@@ -112,13 +112,13 @@ func (m *Manager) checkSource(r driverstate.VolumeRequest) (int64, error) {
 func (m *Manager) checkTargetDir(path string) error {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
-		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("source name %s: %v", path, err))
+		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("%s: %v", path, err))
 	}
 	real := filepath.Join(dir, filepath.Base(path))
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		real = resolved
 	} else if _, there := os.Lstat(path); there == nil {
-		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("source name %s: %v", path, err))
+		return driverstate.Fail(driverstate.ErrInvalidInput, fmt.Sprintf("%s: %v", path, err))
 	}
 	if m.cfg.TargetDirs == nil {
 		return nil
