@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,6 +110,10 @@ store's own always.`,
 				return err
 			}
 			o.target = f.g.targetFlags(cmd.Flags())
+			if o.to == "-" {
+				// Instead of the end of the process, the write tells.
+				signal.Ignore(syscall.SIGPIPE)
+			}
 			return run(cmd.Context(), o)
 		},
 	}
