@@ -46,7 +46,7 @@ func (e *emitter) text(s string) *emitter {
 			e.raw(`\b`)
 		case r == '\f':
 			e.raw(`\f`)
-		case r >= 0x20 && r < 0x7f, r == 0x7f:
+		case r >= 0x20 && r < 0x7f:
 			e.w.WriteByte(byte(r))
 		case r > 0xffff:
 			hi, lo := utf16.EncodeRune(r)

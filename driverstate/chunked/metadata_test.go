@@ -237,6 +237,18 @@ func TestWrittenMetadataIsByteForByteCinders(t *testing.T) {
 	assert.Greater(t, same, 70)
 }
 
+// The texts are those of Python's json.dumps.
+func TestTextsAreEscapedAsPythonDoes(t *testing.T) {
+	for text, want := range map[string]string{
+		"a~\x7f\u0080": `"a~\u007f\u0080"`, "q\"b\\/": `"q\"b\\/"`, "\x00\b\t\n\v\f\r\x1f": `"\u0000\b\t\n\u000b\f\r\u001f"`,
+		"é☃😀\u2028": `"\u00e9\u2603\ud83d\ude00\u2028"`,
+	} {
+		var out bytes.Buffer
+		require.NoError(t, newEmitter(&out).text(text).flush())
+		assert.Equal(t, want, out.String())
+	}
+}
+
 func TestVolumeMetaTellsOnlyItsFacts(t *testing.T) {
 	f, err := parseVolumeMeta([]byte(`{"version": 2, "volume-base-metadata": {"size": 7, "project_id": "p",
 		"user_id": null, "provider_auth": "secret", "encryption_key_id": "k"}, "volume-metadata": {"a": "b"}}`))
