@@ -37,13 +37,14 @@ func (d *Driver) look(ctx context.Context, gr *group) (*copyFound, error) {
 		Status: driverstate.StatusError, ObjectCount: len(gr.chunks),
 	}
 	for _, c := range gr.chunks {
-		f.Bytes += c.size
+		f.Bytes += max(0, c.size)
 	}
 	if gr.hashes != nil {
-		f.Bytes += gr.hashes.Size
+		f.Bytes += max(0, gr.hashes.Size)
 	}
+	var err error
 	if gr.metadata == nil {
-		if err := d.askForDocument(ctx, gr); err != nil {
+		if gr.metadata, err = d.unlisted(ctx, gr.container, metadataName(gr.prefix)); err != nil {
 			return nil, err
 		}
 	}
@@ -165,6 +166,12 @@ func keptText(s *string) *string {
 // judgeHashes looks at the hash list. A restore can do without it.
 func (d *Driver) judgeHashes(ctx context.Context, gr *group, f *copyFound) (hashShape, error) {
 	const consequence = ": restorable, but no incremental backup can follow"
+	var err error
+	if gr.hashes == nil {
+		if gr.hashes, err = d.unlisted(ctx, gr.container, hashesName(gr.prefix)); err != nil {
+			return hashShape{}, err
+		}
+	}
 	if gr.hashes == nil {
 		f.warn("its hash list is missing" + consequence)
 		return hashShape{}, nil
@@ -229,7 +236,7 @@ const (
 // implausible says why an object of size bytes cannot hold x; empty if it can.
 func implausible(x *Extent, size int64) string {
 	switch {
-	case size == unlistedSize:
+	case size < 0: // not known
 		return ""
 	case size == 0 && x.Length > 0:
 		return reasonEmpty

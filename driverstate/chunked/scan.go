@@ -296,6 +296,16 @@ func (d *Driver) inspect(ctx context.Context, b *driverstate.Backup) (*copyFound
 	if err != nil && !errors.Is(err, objectstore.ErrNoContainer) {
 		return nil, err
 	}
+	if len(groups) == 0 && err == nil && b.ServiceMetadata != "" {
+		// The listing may lack all of it.
+		gr := newGroup(container, b.ServiceMetadata, b.ID)
+		if gr.metadata, err = d.unlisted(ctx, container, metadataName(gr.prefix)); err != nil {
+			return nil, err
+		}
+		if gr.metadata != nil {
+			groups = map[string]*group{gr.prefix: gr}
+		}
+	}
 	var copies []*copyFound
 	for _, gr := range groups {
 		gr.keyed = b.EncryptionKeyID != ""
