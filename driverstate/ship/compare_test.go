@@ -60,3 +60,25 @@ func TestDamageThatOnlyAnImageShowsIsADifference(t *testing.T) {
 		assert.Equal(t, []int{3, 2 - i}, []int{out.Compared, out.Equal})
 	}
 }
+
+// Cinder takes the number from a record as it is (manager.py import_record), and
+// shows has_dependent_backups by it: on a target without chains none stands on
+// another.
+func TestNothingStandsOnABackupWhereThereAreNoChains(t *testing.T) {
+	from := open(t, posixURL(t.TempDir()), nil)
+	aChain(t, from)
+	line := lineOf(t, from, ids()[2])
+	for i := range line {
+		line[i].Row.NumDependentBackups = 2 - i
+	}
+	to := unhashed{open(t, posixURL(t.TempDir()), nil)}
+	out, err := (&ship.Job{Source: from, Target: to, Request: driverstate.ShipRequest{Chain: true}, Observer: driverstate.Discard}).Ship(t.Context(), line)
+	require.NoError(t, err)
+	require.Len(t, out.Landed, 3)
+	for _, l := range out.Landed {
+		r, err := driverstate.DecodeRecord(l.Record)
+		require.NoError(t, err)
+		assert.Empty(t, r.Backup.ParentID)
+		assert.Zero(t, r.Backup.NumDependentBackups)
+	}
+}

@@ -237,6 +237,10 @@ func (j *Job) rowThere(item *driverstate.ShipItem) (*driverstate.Backup, error) 
 	if j.Request.Flatten || !j.keepsChains() {
 		to.ParentID = ""
 	}
+	if !j.keepsChains() {
+		// Cinder keeps the number of the record: it would show dependents for ever.
+		to.NumDependentBackups = 0
+	}
 	if to.DataTimestamp.IsZero() {
 		to.DataTimestamp = to.CreatedAt // without it the next incremental fails in Cinder
 	}
