@@ -33,6 +33,7 @@ type ward struct {
 	driver    map[string]string // posix unless told; "-" for none
 	parent    map[string]string
 	restoreTo map[string]string // volume, by the backup that was restored to it
+	meanwhile func()            // happens while the store is read; may be nil
 
 	err   map[string]error // by call
 	asked map[string]int
@@ -161,6 +162,9 @@ func (w *ward) ListMessages(context.Context, client.MessageListOpts) ([]client.M
 }
 
 func (w *ward) ManageableBackups(context.Context, client.ManageableOpts) ([]client.Manageable, error) {
+	if w.meanwhile != nil {
+		w.meanwhile()
+	}
 	return w.store, w.err["store"]
 }
 

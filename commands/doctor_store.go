@@ -26,6 +26,9 @@ type shelf struct {
 	// there are those whose data was found, by host.
 	mine  []client.Backup
 	there map[string]int
+	// moved are the rows that came, went or changed their status while the store
+	// was read: what was seen of their data is of neither.
+	moved map[string]bool
 }
 
 // compare holds the rows against the store, in both directions. Without a store
@@ -67,13 +70,27 @@ func (o *doctorOptions) openShelf(ctx context.Context, c doctorClient, s *sight)
 	if err := sh.own(ctx, c, after, o.standalone); err != nil {
 		s.missed("which rows belong to the store", err)
 	}
-	for id := range idsOf(after) {
-		if m, ok := sh.found[id]; ok {
+	sh.moved = movedRows(s.backups, after)
+	for _, b := range slices.Concat(s.backups, after) {
+		if m, ok := sh.found[b.ID]; ok {
 			m.Managed = true
-			sh.found[id] = m
+			sh.found[b.ID] = m
 		}
 	}
 	return sh, nil
+}
+
+// movedRows are the ids of the rows that are not in the same status in both.
+func movedRows(before, after []client.Backup) map[string]bool {
+	was, moved := map[string]driverstate.Status{}, map[string]bool{}
+	for _, b := range before {
+		was[b.ID], moved[b.ID] = b.Status, true
+	}
+	for _, b := range after {
+		status, known := was[b.ID]
+		moved[b.ID] = !known || status != b.Status
+	}
+	return moved
 }
 
 // own finds the rows whose data should be in this store.
@@ -132,7 +149,7 @@ func (sh *shelf) findings() []finding {
 	for _, n := range sh.there {
 		here += n
 	}
-	available := slices.ContainsFunc(sh.mine, func(b client.Backup) bool { return b.Status == driverstate.StatusAvailable })
+	available := slices.ContainsFunc(sh.mine, func(b client.Backup) bool { return b.Status == driverstate.StatusAvailable && !sh.moved[b.ID] })
 	if available && here == 0 {
 		return append(out, finding{severity: high, cause: "store-is-another", kind: "store", id: sh.at.String(),
 			reason: "No row of this driver has its data in this store: it is another store than that of the cloud, or its data is lost.",
@@ -190,6 +207,8 @@ func (sh *shelf) ofRow(b client.Backup) (finding, bool) {
 	m, here := sh.found[b.ID]
 	whole := here && m.Condition == driverstate.ConditionWhole
 	switch {
+	case sh.moved[b.ID]:
+		return finding{}, false
 	case b.Status == driverstate.StatusAvailable && !here:
 		host := sh.s.hostOf[b.ID]
 		if sh.there[host] == 0 {

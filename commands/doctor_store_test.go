@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,28 @@ func TestRowsAndStoreAreComparedInBothDirections(t *testing.T) {
 			assert.Equal(t, c.cause, list[0].cause)
 			assert.Equal(t, c.next, commandsOf(list[0].next))
 			typable(t, list[0].next)
+		})
+	}
+}
+
+// A look at a large store takes a while, and the cloud goes on.
+func TestWhatMovedWhileTheStoreWasReadIsNotJudged(t *testing.T) {
+	for name, w := range map[string]*ward{
+		"a backup is made":                        healthy().row("b", "creating", time.Second),
+		"a backup is made, half of which is seen": healthy().row("b", "creating", time.Second).holds("b", "partial"),
+		"a backup is made from its beginning":     healthy(),
+		"a backup is deleted":                     healthy().row("b", "available", time.Hour).holds("b", "whole"),
+		"a backup is deleted, half of it is seen": healthy().row("b", "deleting", time.Second).holds("b", "partial"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.row("a", "available", time.Hour).holds("a", "whole")
+			w.meanwhile = func() {
+				w.backups = slices.DeleteFunc(w.backups, func(b client.Backup) bool { return b.ID == "b" })
+				if strings.Contains(name, "made") {
+					w.row("b", "available", 0)
+				}
+			}
+			assert.Empty(t, w.examine(t, true))
 		})
 	}
 }
