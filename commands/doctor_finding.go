@@ -2,12 +2,14 @@ package commands
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/cinder-go/cinder-go/client"
+	"github.com/cinder-go/cinder-go/commands/iostreams"
 	"github.com/cinder-go/cinder-go/commands/output"
 )
 
@@ -76,10 +78,22 @@ func verb(command string, ids ...string) step {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9@%_+=:,./-]+$`)
 
-// shellWord spells s so that a shell takes it as one word.
+// shellWord spells s so that a shell takes it as one word, and a terminal as
+// text.
 func shellWord(s string) string {
 	if plainWord.MatchString(s) {
 		return s
+	}
+	if iostreams.NeedsEscape(s) {
+		var b strings.Builder
+		for i := range len(s) {
+			if plainWord.MatchString(s[i : i+1]) {
+				b.WriteByte(s[i])
+			} else {
+				fmt.Fprintf(&b, `\x%02x`, s[i])
+			}
+		}
+		return "$'" + b.String() + "'"
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

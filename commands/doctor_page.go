@@ -145,9 +145,28 @@ func writeWrapped(b *strings.Builder, first, rest, text string, width int) {
 func writeCommand(b *strings.Builder, label string, s step, width int) {
 	words := append([]string{s.command}, s.ids...)
 	if len(label)+len(s.command) > width {
-		words = append(strings.Fields(s.command), s.ids...)
+		words = append(shellFields(s.command), s.ids...)
 	}
 	writeFolded(b, label, strings.Repeat(" ", len(label)+2), words, width, ` \`)
+}
+
+// shellFields are the words of a command line, spelled as they are in it: one in
+// quotes may have blanks.
+func shellFields(line string) []string {
+	quoted, escaped := false, false
+	blank := func(r rune) bool {
+		switch {
+		case escaped:
+			escaped = false
+			return false
+		case r == '\'':
+			quoted = !quoted
+		case r == '\\':
+			escaped = !quoted
+		}
+		return r == ' ' && !quoted
+	}
+	return strings.FieldsFunc(line, blank)
 }
 
 func writeFolded(b *strings.Builder, first, rest string, words []string, width int, more string) {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -215,10 +216,35 @@ func TestAnIdFromARecordCannotRunACommand(t *testing.T) {
 	assert.Equal(t, []string{`cinder-go backup-force-delete --yes 'x; rm -rf ~ '\''y'\'''`}, commandsOf(list[0].next))
 }
 
+func TestAnIdFromARecordCannotWriteToTheTerminal(t *testing.T) {
+	for id, word := range map[string]string{
+		"x\x1b[2K'y z\n": `$'x\x1b\x5b2K\x27y\x20z\x0a'`,
+		"ä\u202eb":       `$'\xc3\xa4\xe2\x80\xaeb'`,
+	} {
+		list := healthy().row(id, "error_deleting", time.Hour).examine(t, false)
+		require.Len(t, list, 1)
+		require.Equal(t, []string{"cinder-go backup-force-delete --yes " + word}, commandsOf(list[0].next))
+		typed, err := exec.CommandContext(t.Context(), "bash", "-c", "printf %s "+word).Output()
+		require.NoError(t, err)
+		assert.Equal(t, id, string(typed))
+	}
+}
+
 func TestALongCommandGoesOnAfterABackslash(t *testing.T) {
 	var b strings.Builder
 	writeCommand(&b, "    next: ", verb("backup-reset-state --state error", idFull, idChild), 80)
 	assert.Equal(t, "    next: cinder-go backup-reset-state --state error \\\n            "+idFull+" \\\n            "+idChild+"\n", b.String())
+}
+
+// A line is not broken where the shell would take the break for a part of a name.
+func TestALongCommandIsNotBrokenWithinQuotes(t *testing.T) {
+	w := healthy().holds("lost", "whole")
+	const dir = "/srv/backups of the cloud  that is gone/it's here/and a name that takes all of a line and more"
+	out, _, _ := w.page(t, func(o *doctorOptions) {
+		w.withStore(o)
+		o.stores = storeList{urls: []string{"posix://" + dir}}
+	})
+	assert.Contains(t, out.String(), `'posix:///srv/backups of the cloud  that is gone/it'\''s here/and a name that takes all of a line and more'`)
 }
 
 func TestDurationsAreShortWithoutLosingADigit(t *testing.T) {
