@@ -56,15 +56,9 @@ func readRecords(path string, stdin io.Reader) ([]driverstate.ExportedRecord, er
 	}
 	files := []string{path}
 	if info.IsDir() {
-		files = nil
-		for _, pattern := range []string{"*.json", "*.jsonl"} {
-			some, err := filepath.Glob(filepath.Join(path, pattern))
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, some...)
+		if files, err = recordFiles(path, ".json", ".jsonl"); err != nil {
+			return nil, err
 		}
-		slices.Sort(files)
 		if len(files) == 0 {
 			return nil, driverstate.Fail(driverstate.ErrNotFound, path+": no *.json or *.jsonl file is in it")
 		}
@@ -78,6 +72,22 @@ func readRecords(path string, stdin io.Reader) ([]driverstate.ExportedRecord, er
 		all = append(all, some...)
 	}
 	return all, nil
+}
+
+// recordFiles are the files of a directory that have one of the endings, by name. The
+// directory may be called anything: to a pattern its name would belong.
+func recordFiles(dir string, endings ...string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() && slices.Contains(endings, filepath.Ext(e.Name())) {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, nil
 }
 
 func readRecordFile(name string) ([]driverstate.ExportedRecord, error) {

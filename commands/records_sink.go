@@ -213,7 +213,7 @@ func sameRecord(old driverstate.ExportedRecord, r client.Record) bool {
 
 // others are the ids of the records in the directory that known does not have.
 func (s dirSink) others(known map[string]bool) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(s.dir, "*.json"))
+	files, err := recordFiles(s.dir, ".json")
 	if err != nil {
 		return nil, err
 	}

@@ -143,7 +143,8 @@ func available(ids ...string) map[string]client.Backup {
 }
 
 func TestRecordsOfADirectoryAreReadInOrderOfTheirFiles(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "records [a-z]*") // no pattern
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b.json"), []byte(lines(t, recordFor(t, idFull, "", "a"))), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.jsonl"), []byte(lines(t, recordFor(t, idOther, "", "a"), recordFor(t, idChild, "", "b"))), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("no record"), 0o600))
@@ -151,6 +152,10 @@ func TestRecordsOfADirectoryAreReadInOrderOfTheirFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got, 3)
 	assert.Equal(t, recordFor(t, idFull, "", "a").BackupURL, got[2].BackupURL)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, idFull+".json"), nil, 0o600))
+	others, err := dirSink{dir}.others(map[string]bool{idOther: true})
+	require.NoError(t, err)
+	assert.Equal(t, []string{idFull}, others)
 	_, err = readRecords(t.TempDir(), nil)
 	assert.Equal(t, 5, exitCode(err))
 	_, err = readRecords("-", bytes.NewReader([]byte(`{"backup_service":"s"}`)))
