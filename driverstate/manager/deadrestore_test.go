@@ -90,17 +90,32 @@ func TestThePartOfADeadRestoreIsRemovedWhileOthersCanWrite(t *testing.T) {
 	assert.ErrorIs(t, err, driverstate.ErrNotFound)
 }
 
-// awayOnce is a database that fails one transaction when it is armed.
+// awayOnce is a database that fails one transaction that asks whose work it is,
+// when it is armed.
 type awayOnce struct {
 	db.DB
 	armed *atomic.Bool
 }
 
 func (a awayOnce) Update(ctx context.Context, f func(db.Tx) error) error {
-	if a.armed.Swap(false) {
+	return a.DB.Update(ctx, func(tx db.Tx) error {
+		asked := false
+		if err := f(asks{tx, &asked}); err != nil || !asked || !a.armed.Swap(false) {
+			return err
+		}
 		return driverstate.Fail(driverstate.ErrUnavailable, "the database does not answer")
-	}
-	return a.DB.Update(ctx, f)
+	})
+}
+
+// asks notes that its transaction asks whose work it is.
+type asks struct {
+	db.Tx
+	seen *bool
+}
+
+func (a asks) WorkerGet(ctx context.Context, resource, id string) (*driverstate.Worker, error) {
+	*a.seen = true
+	return a.Tx.WorkerGet(ctx, resource, id)
 }
 
 // What a member has taken from a dead one is its own, also if it could not end

@@ -163,12 +163,21 @@ func (m *Manager) reclaim() {
 			}
 		}
 	}
+	// What was being written is looked at when the store is there again.
+	ready, later := m.isReady(), false
+	which := func(w *driverstate.Worker) bool {
+		if !ready && !withoutDriver(w) {
+			later = true
+			return false
+		}
+		return m.begun(w)
+	}
 	var err error
 	if m.cfg.KeepHost != nil { // what another process of this name has in work looks like ours
 		err = m.cfg.KeepHost(m.ctx)
 	}
 	if err == nil {
-		err = m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, m.begun, anyTime)
+		err = m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, which, anyTime)
 	}
 	if err != nil && m.ctx.Err() == nil {
 		m.log.ErrorContext(m.ctx, "taking up what was left unsaid", "host", m.cfg.Host, "error", err)
@@ -177,7 +186,7 @@ func (m *Manager) reclaim() {
 	defer m.mu.Unlock()
 	// Another heartbeat tries again.
 	m.reclaiming = false
-	m.unsaid = m.unsaid || err != nil
+	m.unsaid = m.unsaid || err != nil || later
 	m.fenced = m.fenced && (m.stopped || !fenced || err != nil || m.refenced)
 }
 
