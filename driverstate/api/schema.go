@@ -166,8 +166,20 @@ func text(nullable bool, least, most int, form *regexp.Regexp) rule {
 
 // Rules that several requests share (cinder/api/validation/parameter_types.py).
 var (
-	nameRule        = text(true, 0, 255, nil)
-	hostRule        = text(true, 1, 255, regexp.MustCompile(`^[a-zA-Z0-9-._#@:/+]*$`))
+	nameRule = text(true, 0, 255, nil)
+	hostRule = text(true, 1, 255, regexp.MustCompile(`^[a-zA-Z0-9-._#@:/+]*$`))
+	// poolRule is hostRule for a service's host, or a pool of it, which may be
+	// named for a share at an IPv6 address.
+	poolRule   = text(true, 1, 255, regexp.MustCompile(`^[a-zA-Z0-9-._#@:/+\[\]]*$`))
+	reasonRule = func(v any) string { // why a service is disabled
+		if wrong := text(false, 1, 255, nil)(v); wrong != "" {
+			return wrong
+		}
+		if strings.TrimSpace(v.(string)) == "" {
+			return python(v) + " is not a 'disabled_reason'"
+		}
+		return ""
+	}
 	descriptionRule = func(v any) string {
 		if wrong := nameRule(v); wrong != "" || v == nil {
 			return wrong

@@ -29,7 +29,7 @@ var serviceActions = map[string]struct {
 }
 
 func (s *server) freeze(q *request, frozen bool) (int, any, error) {
-	rules := schema{members: map[string]rule{"host": hostRule, "cluster": nameRule}}
+	rules := schema{members: map[string]rule{"host": poolRule, "cluster": nameRule}}
 	if f := rules.check("", q.body); f != nil {
 		return 0, nil, f
 	}
@@ -42,7 +42,7 @@ func (s *server) freeze(q *request, frozen bool) (int, any, error) {
 }
 
 func (s *server) failover(q *request, clustered bool) (int, any, error) {
-	rules := schema{members: map[string]rule{"host": hostRule, "cluster": nameRule, "backend_id": nameRule}}
+	rules := schema{members: map[string]rule{"host": poolRule, "cluster": nameRule, "backend_id": nameRule}}
 	if f := rules.check("", q.body); f != nil {
 		return 0, nil, f
 	}

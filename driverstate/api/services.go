@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/cinder-go/cinder-go/driverstate"
@@ -42,7 +41,7 @@ func (s *server) setService(q *request) (int, any, error) {
 		return other.handle(s, q)
 	}
 	rules := schema{members: map[string]rule{
-		"host":    text(true, 1, 255, regexp.MustCompile(`^[a-zA-Z0-9-._#@:/+\[\]]*$`)),
+		"host":    poolRule,
 		"binary":  text(false, 1, 255, nil),
 		"service": text(false, 1, 255, nil), // binary of old
 		"cluster": nameRule,
@@ -53,7 +52,7 @@ func (s *server) setService(q *request) (int, any, error) {
 		disabled = false
 	case "disable":
 	case "disable-log-reason":
-		rules.members["disabled_reason"] = text(false, 1, 255, nil)
+		rules.members["disabled_reason"] = reasonRule
 	default:
 		return 0, nil, invalidInput("Unknown action")
 	}

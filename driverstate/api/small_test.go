@@ -166,13 +166,18 @@ func TestOtherServiceActions(t *testing.T) {
 		{"3.26", "freeze", `{"host":"a","cluster":"b"}`, "Invalid input received: One and only one of cluster and host must be set."},
 		{"3.26", "thaw", `{}`, "Invalid input received: One and only one of cluster and host must be set."},
 		{"3.25", "freeze", `{"cluster":"x"}`, "Invalid input received: Host field is missing."},
+		{"3.0", "disable-log-reason", `{"host":"h","binary":"cinder-backup","disabled_reason":" \t"}`,
+			`Invalid input for field/attribute disabled_reason. Value:  	. ' \t' is not a 'disabled_reason'`},
 	} {
 		r := put(c.version, c.action, c.body)
 		assert.Equal(t, http.StatusBadRequest, r.StatusCode)
 		_, text := fault(t, r)
 		assert.Equal(t, c.text, text)
 	}
-	r := put("3.26", "freeze", `{"cluster":"c"}`)
+	r := put("3.26", "freeze", `{"host":"h@nfs#[fd00::1]:/share"}`)
+	assert.Equal(t, http.StatusOK, r.StatusCode)
+	assert.Equal(t, driverstate.FreezeSetting{Host: "h@nfs#[fd00::1]:/share", Frozen: true}, f.freeze)
+	r = put("3.26", "freeze", `{"cluster":"c"}`)
 	assert.Equal(t, http.StatusOK, r.StatusCode)
 	assert.Empty(t, read(t, r))
 	assert.Equal(t, driverstate.FreezeSetting{Cluster: "c", Frozen: true}, f.freeze)

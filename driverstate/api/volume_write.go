@@ -123,7 +123,7 @@ func (s *server) manageVolume(q *request) (int, any, error) {
 	asked, err := q.inner("volume", schema{
 		required: []string{"ref"},
 		members: map[string]rule{
-			"host": hostRule, "cluster": hostRule, "ref": isObject,
+			"host": poolRule, "cluster": hostRule, "ref": isObject,
 			"name": nameRule, "description": descriptionRule, "availability_zone": nameRule,
 			"volume_type": nameRule, "metadata": metadataRule, "bootable": booleanRule,
 			"size": whole(1, maxSize), "overwrite": booleanRule,
