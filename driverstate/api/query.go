@@ -207,6 +207,9 @@ func (q *request) backupFilter(p page) (driverstate.BackupFilter, error) {
 	}
 	if !p.allProjects {
 		f.ProjectID = q.caller.ProjectID
+		if f.ProjectID == "" { // a token for the system: without this it would be of all projects
+			f.Columns["project_id"] = ""
+		}
 	}
 	for i, k := range f.Sort {
 		if k.Column == "name" {

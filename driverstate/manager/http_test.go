@@ -36,7 +36,7 @@ func (l *lab) ask(who, method, path, body string) (status int, answer map[string
 // askAt is ask in a version.
 func (l *lab) askAt(version, who, method, path, body string) (status int, answer map[string]any) {
 	l.t.Helper()
-	h := api.New(l.Manager, api.Config{Auth: callers{"admin": admin, "tenant": tenant, "stranger": stranger}})
+	h := api.New(l.Manager, api.Config{Auth: callers{"admin": admin, "tenant": tenant, "stranger": stranger, "system": {UserID: admin.UserID, Admin: true}}})
 	r := httptest.NewRequestWithContext(l.t.Context(), method, "/v3/"+path, strings.NewReader(body))
 	r.Header.Set("X-Auth-Token", who)
 	r.Header.Set("OpenStack-API-Version", "volume "+version)
@@ -123,4 +123,20 @@ func TestAnAdminFiltersBackupsByAnyColumn(t *testing.T) {
 	status, answer = l.ask("stranger", "GET", "backups?all_tenants=1&parent_id="+full.ID, "")
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, "Invalid filters parent_id are found in query options.", message(answer))
+}
+
+func TestATokenForTheSystemListsAllProjectsOnlyWhenItAsksForThem(t *testing.T) {
+	l := newLab(t, nil)
+	b, v := l.managed(nil, image(64<<10, 1)), l.newVolume()
+	for key, id := range map[string]string{"backups": b.ID, "volumes": v.ID} {
+		for query, want := range map[string][]string{"?all_tenants=1": {id}, "": {}, "?all_tenants=0": {}, "?project_id=" + project: {}} {
+			status, answer := l.ask("system", "GET", key+"/detail"+query, "")
+			assert.Equal(t, http.StatusOK, status)
+			assert.Equal(t, want, ids(answer, key), "%s%s", key, query)
+		}
+	}
+	_, answer := l.ask("system", "GET", "backups?with_count=1", "")
+	assert.EqualValues(t, 0, answer["count"])
+	_, answer = l.ask("system", "GET", "snapshots", "")
+	assert.Empty(t, ids(answer, "snapshots"))
 }

@@ -335,6 +335,15 @@ func mine(c driverstate.Caller, f driverstate.BackupFilter) driverstate.BackupFi
 	return f
 }
 
+// listed is the project that a list is of, empty for all; none when it is of the
+// caller's own and they have no project, as with a token for the system.
+func listed(c driverstate.Caller, allProjects bool) (project string, none bool) {
+	if c.Admin && allProjects {
+		return "", false
+	}
+	return c.ProjectID, c.ProjectID == ""
+}
+
 // Backup returns one row.
 func (m *Manager) Backup(ctx context.Context, c driverstate.Caller, id string) (*driverstate.Backup, error) {
 	return m.visible(ctx, c, id)

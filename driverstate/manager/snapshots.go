@@ -127,9 +127,9 @@ func snapshotNotFound(id string) error {
 
 // Snapshots lists the caller's snapshots, or, for an admin who asks, all.
 func (m *Manager) Snapshots(ctx context.Context, c driverstate.Caller, allProjects bool) ([]*driverstate.Snapshot, error) {
-	project := c.ProjectID
-	if c.Admin && allProjects {
-		project = ""
+	project, none := listed(c, allProjects)
+	if none {
+		return nil, nil
 	}
 	return m.db.SnapshotGetAll(ctx, project, "")
 }

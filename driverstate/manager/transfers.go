@@ -97,9 +97,9 @@ func snapshotsAvailable(ctx context.Context, tx db.Tx, t *driverstate.Transfer, 
 // Transfers lists what the caller's project offers, or, for an admin who asks,
 // every project, oldest first.
 func (m *Manager) Transfers(ctx context.Context, c driverstate.Caller, allProjects bool) ([]*driverstate.Transfer, error) {
-	project := c.ProjectID
-	if c.Admin && allProjects {
-		project = ""
+	project, none := listed(c, allProjects)
+	if none {
+		return nil, nil
 	}
 	return m.db.TransferGetAll(ctx, project)
 }

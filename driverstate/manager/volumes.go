@@ -243,9 +243,9 @@ func (m *Manager) visibleVolume(ctx context.Context, c driverstate.Caller, id st
 
 // Volumes lists the caller's volumes, or, for an admin who asks, all.
 func (m *Manager) Volumes(ctx context.Context, c driverstate.Caller, allProjects bool) ([]*driverstate.Volume, error) {
-	project := c.ProjectID
-	if c.Admin && allProjects {
-		project = ""
+	project, none := listed(c, allProjects)
+	if none {
+		return nil, nil
 	}
 	return m.db.VolumeGetAll(ctx, project)
 }
