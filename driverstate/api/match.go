@@ -3,6 +3,7 @@ package api
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -60,6 +61,20 @@ func (t table[T]) test(name, want string, like bool) (func(T) bool, error) {
 		have, ok := t.column(row, name)
 		return ok && same(have)
 	}, nil
+}
+
+// readFlag is the value of a filter by a column that is true or false; before 3.2
+// all but false and nothing is true (cinder/volume/api.py
+// _check_boolean_filter_value).
+func (q *request) readFlag(key, value string) (string, error) {
+	b, sound := parseBool(strings.TrimSpace(value))
+	switch {
+	case !q.version.since(2):
+		b = value != "" && value != "False" && value != "false" && value != "FALSE"
+	case !sound:
+		return "", invalidInput("'%s = %s'", key, clip(value))
+	}
+	return strconv.FormatBool(b), nil
 }
 
 // likeForm is SQL's LIKE %value% as Cinder's MySQL compares: without regard to

@@ -92,7 +92,7 @@ func TestVolumeList(t *testing.T) {
 	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	f := &fake{volumes: []*driverstate.Volume{
 		{ID: "a", Name: "one", Size: 10, Status: "available", CreatedAt: at},
-		{ID: "b", Name: "two", Size: 9, Status: "error", CreatedAt: at.Add(time.Second)},
+		{ID: "b", Name: "two", Size: 9, Status: "error", Bootable: true, CreatedAt: at.Add(time.Second)},
 		{ID: "c", Name: "one", Size: 8, Status: "available", CreatedAt: at.Add(time.Second)},
 	}}
 	for query, want := range map[string]string{
@@ -105,6 +105,8 @@ func TestVolumeList(t *testing.T) {
 		"volume_type_id=1":      "",
 		"volume_type_id=" + driverstate.DefaultType: "cba",
 		"multiattach=false":                         "cba",
+		"bootable=True":                             "b", // as python-cinderclient's --bootable sends it
+		"bootable=0":                                "ca",
 		"size=9":                                    "b",
 		"sort=size:asc":                             "cba",
 		"sort=name:asc,created_at":                  "cab",
@@ -131,6 +133,8 @@ func TestVolumeList(t *testing.T) {
 	_, message := fault(t, send(t, serve(f), ask{path: v3 + "/volumes?sort=path"}))
 	assert.Equal(t, "Invalid input received: Invalid sort key", message)
 	for path, status := range map[string]int{
+		"/volumes?bootable=maybe @3.2":   http.StatusBadRequest,
+		"/volumes?bootable=maybe @3.1":   http.StatusOK,
 		"/volumes?sort=name @3.0":        http.StatusOK, // that only a list of backups waits for 3.37
 		"/volumes?sort_key=name @3.36":   http.StatusOK,
 		"/snapshots?sort=name:asc @3.30": http.StatusOK,

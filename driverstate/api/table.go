@@ -24,6 +24,9 @@ type table[T any] struct {
 	// valueless are columns that Cinder's table has and no row here has a value
 	// in: a filter by one selects nothing.
 	valueless []string
+	// flags are columns that are true or false, which filters may say in other
+	// words.
+	flags []string
 	// column is a column of a row as text; ok is false when there is no such
 	// column. It is asked of a zero row too.
 	column func(row T, name string) (value string, ok bool)
@@ -46,6 +49,13 @@ func (t table[T]) list(q *request, read func(allProjects bool) ([]T, error)) (in
 	}
 	if err := t.checkSort(q, p.sort); err != nil {
 		return 0, nil, err
+	}
+	for _, key := range t.flags {
+		if v, ok := p.filters[key]; ok {
+			if p.filters[key], err = q.readFlag(key, v); err != nil {
+				return 0, nil, err
+			}
+		}
 	}
 	wanted, err := t.wanted(p.filters)
 	if err != nil {

@@ -21,6 +21,7 @@ func (q *request) volumeList(collection string, view func(*driverstate.Volume) o
 	t := table[*driverstate.Volume]{
 		key: "volumes", collection: collection, resource: "Volume", tenant: tenantFilters("volume"),
 		column: q.volumeColumn, times: volumeTime, view: view,
+		flags:    []string{"bootable", "multiattach", "shared_targets", "deleted", "use_quota", "consumes_quota"},
 		metadata: func(v *driverstate.Volume) map[string]string { return v.Metadata },
 		valueless: []string{"cluster_name", "deleted_at", "ec2_id", "encryption_key_id", "glance_metadata", "launched_at", "previous_status",
 			"provider_auth", "provider_geometry", "provider_id", "provider_location", "replication_driver_data", "replication_extended_status",
