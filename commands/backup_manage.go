@@ -213,6 +213,19 @@ func (o *manageOptions) manage(ctx context.Context, c manageClient, m client.Man
 	return r
 }
 
+// takeHint is how m gets a row.
+func takeHint(m client.Manageable) string {
+	switch m.Condition {
+	case driverstate.ConditionOrphaned:
+		return "cinder-go backup-manage --include-orphaned " + m.ID
+	case driverstate.ConditionDamaged:
+		return "cinder-go backup-manage --include-damaged " + m.ID
+	case driverstate.ConditionPartial:
+		return includeHint(m.Condition)
+	}
+	return "cinder-go backup-manage " + m.ID
+}
+
 func includeHint(c driverstate.Condition) string {
 	switch c {
 	case driverstate.ConditionOrphaned:

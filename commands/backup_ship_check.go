@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,9 @@ func (o *shipOptions) compare(ctx context.Context) error {
 	s, err := c.Ship(ctx, o.ask)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if errors.Is(err, driverstate.ErrUnavailable) {
+		return withHint(err, "cinder-go --standalone driver-check --store URL, with the URL of that store, shows step by step why")
 	}
 	if err != nil {
 		return err

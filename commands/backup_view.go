@@ -77,7 +77,7 @@ func find(ctx context.Context, c finder, ref string) (client.Backup, error) {
 	}
 	for _, m := range found {
 		if !m.Managed && (m.ID == ref || m.Name != nil && *m.Name == ref) {
-			return b, withHint(err, "the store holds it: cinder-go backup-manage "+m.ID)
+			return b, withHint(err, "the store holds it: "+takeHint(m))
 		}
 	}
 	return b, err

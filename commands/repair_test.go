@@ -127,6 +127,17 @@ func TestABackupThatOnlyTheStoreHasIsHintedAt(t *testing.T) {
 	o.sel.refs = []string{"nightly"}
 	assert.Equal(t, 5, exitCode(runBackupDelete(t.Context(), o)))
 	assert.Contains(t, b.err.String(), "hint: the store holds it: cinder-go backup-manage "+idFull)
+	for condition, want := range map[driverstate.Condition]string{
+		driverstate.ConditionDamaged:  "cinder-go backup-manage --include-damaged " + idFull,
+		driverstate.ConditionOrphaned: "cinder-go backup-manage --include-orphaned " + idFull,
+		driverstate.ConditionPartial:  "it was never finished: other backups of the volume may be whole",
+	} {
+		f.store[0].Condition, b = condition, newBench()
+		o = forceDeleteOn(f, b, nil, true)
+		o.sel.refs = []string{"nightly"}
+		assert.Equal(t, 5, exitCode(runBackupDelete(t.Context(), o)))
+		assert.Contains(t, b.err.String(), "hint: the store holds it: "+want, condition)
+	}
 }
 
 func resetOn(f *fake, b *bench, to driverstate.Status, refs ...string) *resetStateOptions {

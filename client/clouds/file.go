@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -107,7 +109,8 @@ func (o *Options) fromFile() (e entry, err error) {
 	}
 	cloud, ok := whole.at("clouds", o.Cloud)
 	if !ok {
-		return nil, wrong("there is no such entry")
+		clouds, _ := whole.at("clouds")
+		return nil, wrong("there is no such entry; it has %s", cmp.Or(strings.Join(slices.Sorted(maps.Keys(clouds.section)), ", "), "none"))
 	}
 	secure, err := o.secureFile(path)
 	if err != nil {

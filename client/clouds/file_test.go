@@ -249,6 +249,8 @@ func TestAFileThatIsNoneIsNamed(t *testing.T) {
 			assert.Contains(t, settings(t, Options{Cloud: "prod", ConfigFile: path}).Error(), path)
 		})
 	}
+	path := write(t, "clouds.yaml", "clouds: {prod: {}, lab: {}}")
+	assert.Contains(t, settings(t, Options{Cloud: "prd", ConfigFile: path}).Text, `cloud "prd" in `+path+": there is no such entry; it has lab, prod")
 	require.NoError(t, os.Remove("clouds.yaml"))
 	assert.Contains(t, settings(t, Options{Cloud: "prod"}).Text, filepath.Join("config", "openstack"))
 }
