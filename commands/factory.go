@@ -212,6 +212,9 @@ func (f *Factory) engineConfig() (engine.Config, error) {
 		StateDir: dir, DatabaseURL: f.g.database, Stores: f.g.stores.parse(), StoreReadOnly: f.g.readOnly,
 		Env: f.env, Observer: f.con, Logger: f.logger(), Now: f.now,
 	}
+	if f.g.standalone && !f.g.debug {
+		cfg.StoreLogger = newStoreWarnings(f.con)
+	}
 	f.g.tune.apply(&cfg)
 	if files := f.g.stores.files; files != nil {
 		err = files.read.ApplyZone(&cfg)

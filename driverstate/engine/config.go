@@ -57,7 +57,8 @@ type Config struct {
 
 	Observer        driverstate.Observer
 	Logger          *slog.Logger
-	Version, Commit string // of the program, for its metrics
+	StoreLogger     *slog.Logger // of the stores alone; nil for a part of Logger
+	Version, Commit string       // of the program, for its metrics
 	// Notify are the drivers that notifications are published to.
 	Notify []notify.URL
 	Now    db.Clock

@@ -87,7 +87,11 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	if c.Cluster != "" && c.DatabaseURL == "" {
 		c.Logger.Warn("this engine is alone in its cluster: nobody else has the rows that are in its state directory; serve --db URL shares them", "cluster", c.Cluster)
 	}
-	stores, err := e.openStores(c, levels.Logger("cinder_go.driver"))
+	storeLog, shipLog := levels.Logger("cinder_go.driver"), levels.Logger("cinder_go.ship")
+	if c.StoreLogger != nil {
+		storeLog, shipLog = c.StoreLogger, c.StoreLogger
+	}
+	stores, err := e.openStores(c, storeLog)
 	if err != nil {
 		return err
 	}
@@ -114,7 +118,7 @@ func (e *Engine) open(ctx context.Context, dir string, c Config) error {
 	if c.Devices {
 		device = openDevice
 	}
-	ships := newShipper(c, levels.Logger("cinder_go.ship"))
+	ships := newShipper(c, shipLog)
 	e.closesFirst(ships)
 	m, err := manager.NewStores(manager.Config{
 		Device: device,

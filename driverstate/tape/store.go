@@ -93,7 +93,7 @@ func (s *store) read() error {
 		}
 	}
 	for _, p := range c.problems {
-		s.log.Warn("tape is not whole", "tape", s.path, "problem", p)
+		s.log.Warn("the tape is not whole", "tape", s.path, "problem", p)
 	}
 	s.c = c
 	return nil
