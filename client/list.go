@@ -51,10 +51,15 @@ func (c *Client) ListBackups(ctx context.Context, o ListOpts) ([]Backup, error) 
 	return pages[Backup](ctx, c, k, "backups", o.Limit)
 }
 
+// maxRestarts is how often a list is begun anew.
+const maxRestarts = 5
+
 // pages returns the items of all pages of the list k, called member in the
-// answers; at most limit of them unless that is 0.
+// answers; at most limit of them unless that is 0. When the item that a page
+// begins after was deleted meanwhile, which is 404, the list begins anew.
 func pages[T any](ctx context.Context, c *Client, k call, member string, limit int) ([]T, error) {
 	var list []T
+	first, restarts := k.query, 0
 	for asked := map[string]bool{}; ; {
 		page := k.query.Encode()
 		if asked[page] {
@@ -62,7 +67,11 @@ func pages[T any](ctx context.Context, c *Client, k call, member string, limit i
 		}
 		asked[page] = true
 		var answer map[string]json.RawMessage
-		if err := c.do(ctx, k, &answer); err != nil {
+		if err := c.do(ctx, k, &answer); isNotFound(err) && len(asked) > 1 && restarts < maxRestarts {
+			k.query, list, restarts = first, nil, restarts+1
+			clear(asked)
+			continue
+		} else if err != nil {
 			return nil, err
 		}
 		var items []T

@@ -85,6 +85,34 @@ func TestAllPagesAreFollowedToTheEmptyOneAfterAFullOne(t *testing.T) {
 	assert.Equal(t, map[string][]string{"limit": {"2"}, "marker": {"d"}}, asked[2].query)
 }
 
+// The backup that a page begins after can be deleted before that is asked for.
+func TestAListWhoseMarkerIsGoneBeginsAnew(t *testing.T) {
+	gone := says(404, `{"itemNotFound": {"code": 404, "message": "Backup b could not be found."}}`)
+	c := newCloud(t, map[string][]answer{"GET /backups/detail": {
+		page("?limit=2&marker=b", "a", "b"), gone, page("?limit=2&marker=c", "a", "c"), page(""),
+	}})
+	list, err := c.client(Options{}).ListBackups(t.Context(), ListOpts{Status: "error"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "c"}, ids(list))
+	asked := c.asked()
+	require.Len(t, asked, 4)
+	assert.Equal(t, map[string][]string{"status": {"error"}}, asked[2].query)
+
+	c = newCloud(t, map[string][]answer{"GET /backups/detail": {gone}})
+	_, err = c.client(Options{}).ListBackups(t.Context(), ListOpts{})
+	requireKind(t, err, driverstate.ErrNotFound)
+	assert.Len(t, c.asked(), 1, "nothing was deleted")
+
+	var answers []answer
+	for range 100 {
+		answers = append(answers, page("?limit=2&marker=b", "a", "b"), gone)
+	}
+	c = newCloud(t, map[string][]answer{"GET /backups/detail": answers})
+	_, err = c.client(Options{}).ListBackups(t.Context(), ListOpts{})
+	requireKind(t, err, driverstate.ErrNotFound)
+	assert.Len(t, c.asked(), 2*(maxRestarts+1), "it ends")
+}
+
 func TestANextLinkNeverLeadsAwayFromTheEndpoint(t *testing.T) {
 	elsewhere := newCloud(t, nil)
 	c := newCloud(t, map[string][]answer{"GET /backups/detail": {
