@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cinder-go/cinder-go/driverstate"
+	"github.com/cinder-go/cinder-go/driverstate/db"
 	"github.com/cinder-go/cinder-go/driverstate/manager"
 )
 
@@ -108,4 +111,63 @@ func TestATenantDeletesABackupThatNeverReachedTheStoreWhileTheDriverIsDown(t *te
 	status, answer = l.ask("tenant", "DELETE", "backups/"+id, "")
 	require.Equal(t, http.StatusAccepted, status, answer)
 	assert.Nil(t, l.row(id))
+}
+
+// slowReport is a database that takes its time for the first heartbeat, and
+// notes what the rows of the backup service said.
+type slowReport struct {
+	db.DB
+	slow, written chan struct{} // closed when it begins to take its time, and when it has ended
+	beside        chan struct{} // closed when another has written meanwhile
+	mu            sync.Mutex
+	begun         int
+	said          []string
+}
+
+func (s *slowReport) ServiceUpsert(ctx context.Context, row *driverstate.Service) error {
+	if row.Binary != driverstate.BinaryBackup {
+		return s.DB.ServiceUpsert(ctx, row)
+	}
+	s.mu.Lock()
+	s.begun++
+	n := s.begun
+	s.mu.Unlock()
+	switch n { // a start writes twice
+	case 3:
+		defer close(s.written)
+		close(s.slow)
+		select {
+		case <-s.beside:
+		case <-time.After(time.Second): // nobody does
+		}
+	case 4:
+		defer close(s.beside)
+	}
+	err := s.DB.ServiceUpsert(ctx, row)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, row.Reason)
+	return err
+}
+
+// A heartbeat that began while the driver was down must not write that over the
+// row of a service that has come up since: it would stay so until the next one.
+func TestAnOldHeartbeatDoesNotTakeTheServiceDown(t *testing.T) {
+	slow := &slowReport{slow: make(chan struct{}), written: make(chan struct{}), beside: make(chan struct{})}
+	l := openLab(t, t.TempDir(), func(c *manager.Config) {
+		slow.DB = c.DB
+		c.DB = slow
+		c.InitInterval = 200 * time.Millisecond // a heartbeat comes first
+	})
+	l.driver.fail(atSetup, errors.New("share is gone"))
+	require.NoError(t, l.Start(t.Context()))
+	<-slow.slow
+	l.driver.fail(atSetup, nil)
+	require.Eventually(t, l.backupUp, wait, tick)
+	<-slow.written
+	slow.mu.Lock()
+	defer slow.mu.Unlock()
+	up := slices.Index(slow.said, "")
+	require.Positive(t, up)
+	assert.NotContains(t, slow.said[up:], "share is gone")
 }

@@ -221,7 +221,10 @@ type Manager struct {
 	missed     map[int64]int // heartbeats at which a service of the cluster was dead in a row
 	cleaning   bool          // an automatic cleanup is under way
 
-	unrun map[int64]time.Time // jobs that the database has us run and we do not, since when
+	unrun           map[int64]time.Time // jobs that the database has us run and we do not, since when
+	lookedForStrays time.Time
+
+	reporting sync.Mutex // held while the rows of our services are written
 
 	cancel context.CancelFunc
 	ctx    context.Context // of work that outlives a request; set by Start

@@ -36,6 +36,7 @@ func (m *Manager) Start(ctx context.Context) error {
 func (m *Manager) start(ctx context.Context) error {
 	m.mu.Lock()
 	m.driver = driverState{reason: "the driver is being set up"}
+	m.lookedForStrays = m.cfg.Now() // a start takes off what is there
 	m.mu.Unlock()
 	if err := m.report(ctx); err != nil {
 		return fmt.Errorf("register the services of host %s: %w", m.cfg.Host, err)
@@ -128,6 +129,9 @@ func (m *Manager) report(ctx context.Context) error {
 	if m.isSilent() {
 		m.fence()
 	}
+	// One at a time, or the reason of an older one would stay.
+	m.reporting.Lock()
+	defer m.reporting.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.ServiceDownTime)
 	defer cancel()
 	begun := m.cfg.Now()

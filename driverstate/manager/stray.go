@@ -15,6 +15,12 @@ import (
 // them off, and a delete or a reset on another host would wait for them for
 // ever. What was never begun is queued again.
 func (m *Manager) dropStrays(ctx context.Context) error {
+	m.mu.Lock()
+	since := m.cfg.Now().Sub(m.lookedForStrays)
+	m.mu.Unlock()
+	if since >= 0 && since < m.cfg.ServiceDownTime/2 { // not a transaction for each heartbeat
+		return nil
+	}
 	due, err := m.strays(ctx)
 	if err != nil || len(due) == 0 {
 		return err
@@ -58,6 +64,7 @@ func (m *Manager) strays(ctx context.Context) (due []db.Job, err error) {
 		}
 	}
 	now, seen := m.cfg.Now(), map[int64]time.Time{}
+	m.lookedForStrays = now
 	for _, s := range jobs {
 		if running[s.ID] {
 			continue

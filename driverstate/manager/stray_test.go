@@ -50,6 +50,7 @@ func TestADeleteDoesNotWaitForAJobWhoseEndWasLost(t *testing.T) {
 		_, err := a.RestoreBackup(t.Context(), admin, row.ID, driverstate.RestoreRequest{})
 		require.NoError(t, err)
 		a.until(row.ID, driverstate.StatusAvailable)
+		f.pass() // the next heartbeat looks
 		require.Eventually(t, func() bool { return a.Unrun() == 1 }, wait, tick)
 		b := f.start("h2", blue)
 		f.only(b)
@@ -72,6 +73,7 @@ func TestAJobThatWasLostOnItsWayIsGivenAgain(t *testing.T) {
 		given.Store(true)
 		answer, err := a.RestoreBackup(t.Context(), admin, row.ID, driverstate.RestoreRequest{})
 		require.NoError(t, err)
+		f.pass() // the next heartbeat looks
 		require.Eventually(t, func() bool { return a.Unrun() == 1 }, wait, tick)
 		f.pass()
 		a.until(row.ID, driverstate.StatusAvailable)
