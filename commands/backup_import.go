@@ -66,9 +66,10 @@ quota (exit 6) and the services (exit 8).
 
 It copies no data: a backup service with the same store must be up. An engine
 looks whether all of a backup is there, in the size that it must have
-(backup-verify reads it); a cloud does not look. Cinder gives imported backups to the project that
-imports them: with --project and the credentials of that project (admin role)
-they stay where they were. An engine of cinder-go keeps the owner.
+(backup-verify reads it); a cloud does not look. Cinder gives imported backups
+to the project that imports them: with --project and the credentials of that
+project (admin role) they stay where they were. An engine of cinder-go keeps the
+owner.
 
 --map rewrites fields of the records: project, user, az, host, service,
 container, name, description. A zone or a host says where the backup has to come

@@ -209,7 +209,7 @@ func (o *resetStateOptions) reset(ctx context.Context, c resetStateClient, servi
 		r.status, r.detail = "", "accepted"
 		return
 	}
-	if o.engine && err == nil && before.Status != driverstate.StatusRestoring && !o.wait.noWait {
+	if o.engine && err == nil && before.Status != driverstate.StatusRestoring {
 		o.con.note("backup %s: all its data is read first, of a volume of %d GiB", before.ID, before.Size)
 	}
 	after, waited := o.await(ctx, c, before, o.engine && err == nil)

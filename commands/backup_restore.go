@@ -36,8 +36,7 @@ type restoreOptions struct {
 	print   func(output.View) error
 	client  func(context.Context) (restoreClient, error)
 	confirm func(what string, n int) error
-	remote  bool   // not an engine in this process
-	target  string // the flags that name where the backup is, as targetFlags has them
+	remote  bool // not an engine in this process
 
 	out       outputFlags
 	wait      waitFlags
@@ -109,7 +108,6 @@ store's own always.`,
 			if err = o.check(f, args); err != nil {
 				return err
 			}
-			o.target = f.g.targetFlags(cmd.Flags())
 			if o.to == "-" {
 				// Instead of the end of the process, the write tells.
 				signal.Ignore(syscall.SIGPIPE)

@@ -98,8 +98,8 @@ func (o *restoreOptions) goOn(ctx context.Context, id string, err error) error {
 		return &usageError{err}
 	}
 	if errors.Is(err, driverstate.ErrCorrupt) && o.to != "-" && !o.part.salvage {
-		return withHint(err, fmt.Sprintf("cinder-go%s backup-verify %s -f json tells what is damaged; "+
-			"%s --salvage restores all that can be proven", o.target, shellWord(id), o.line(id)))
+		return withHint(err, fmt.Sprintf("cinder-go backup-verify %s -f json tells what is damaged; "+
+			"%s --salvage restores all that can be proven", shellWord(id), o.line(id)))
 	}
 	switch {
 	case err == nil || !o.part.resume:
@@ -112,9 +112,9 @@ func (o *restoreOptions) goOn(ctx context.Context, id string, err error) error {
 	return err
 }
 
-// line is the command line of this restore to o.to, from the same store.
+// line is the command line of this restore to o.to; the console adds where from.
 func (o *restoreOptions) line(id string) string {
-	line := fmt.Sprintf("cinder-go%s backup-restore %s --to %s", o.target, shellWord(id), shellWord(o.to))
+	line := fmt.Sprintf("cinder-go backup-restore %s --to %s", shellWord(id), shellWord(o.to))
 	if o.part.offset != "" {
 		line += " --offset " + shellWord(o.part.offset)
 	}

@@ -51,7 +51,7 @@ func TestTheNextCommandOfARestoreDoesTheSame(t *testing.T) {
 			}
 			err = o.goOn(ctx, "nightly", c.err)
 			require.ErrorIs(t, err, c.err)
-			assert.Equal(t, c.hint, hintFor(err))
+			assert.Equal(t, c.hint, aimed(hintFor(err), o.con.target))
 		})
 	}
 }
