@@ -166,6 +166,9 @@ func (c *Config) setDefaults() error {
 	if c.NewID == nil {
 		c.NewID = func() string { return uuid.Must(uuid.NewRandomFromReader(rand.Reader)).String() }
 	}
+	if c.KeepHost == nil {
+		c.KeepHost = func(context.Context) error { return nil }
+	}
 	if c.ReportInterval <= 0 {
 		c.ReportInterval = DefaultReportInterval
 	}

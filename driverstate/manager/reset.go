@@ -49,14 +49,15 @@ func (m *Manager) ResetBackupStatus(ctx context.Context, c driverstate.Caller, i
 		switch {
 		case to == driverstate.StatusError:
 			done = true
-			if b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetError); err != nil || intent != intentReset {
-				return err
+			why := ""
+			if intent == intentReset {
+				why = "reset to error before its data was proven"
 			}
-			b.FailReason = "reset to error before its data was proven"
-			return tx.BackupUpdate(ctx, b, b.Status)
+			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetError, why)
+			return err
 		case row.Status == driverstate.StatusRestoring && intent == intentRestore, row.Status == driverstate.StatusAvailable:
 			done = true
-			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetAvailable)
+			b, err = m.resetNow(ctx, tx, id, driverstate.ActionResetAvailable, "")
 			return err
 		}
 		b, done = row, false
@@ -97,13 +98,13 @@ func (m *Manager) acceptReset(ctx context.Context, tx db.Tx, b *driverstate.Back
 	return m.enqueue(ctx, tx, &job, nil)
 }
 
-// resetNow moves the row. To error, a fail reason stays: it may be why the
-// backup was reset.
-func (m *Manager) resetNow(ctx context.Context, tx db.Tx, id string, a driverstate.Action) (*driverstate.Backup, error) {
+// resetNow moves the row. To error, a fail reason stays unless there is another
+// one: it may be why the backup was reset.
+func (m *Manager) resetNow(ctx context.Context, tx db.Tx, id string, a driverstate.Action, why string) (*driverstate.Backup, error) {
 	b, err := move(ctx, tx, id, a, func(b *driverstate.Backup) {
 		b.RestoreVolumeID = ""
-		if a == driverstate.ActionResetAvailable {
-			b.FailReason = ""
+		if a == driverstate.ActionResetAvailable || why != "" {
+			b.FailReason = why
 		}
 	})
 	if err != nil {

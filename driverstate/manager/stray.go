@@ -25,10 +25,8 @@ func (m *Manager) dropStrays(ctx context.Context) error {
 	if err != nil || len(due) == 0 {
 		return err
 	}
-	if m.cfg.KeepHost != nil { // what another process of this name runs looks like ours
-		if err := m.cfg.KeepHost(ctx); err != nil {
-			return err
-		}
+	if err := m.cfg.KeepHost(ctx); err != nil { // what another process of this name runs looks like ours
+		return err
 	}
 	return m.db.Update(ctx, func(tx db.Tx) error {
 		for _, j := range due {

@@ -172,10 +172,7 @@ func (m *Manager) reclaim() {
 		}
 		return m.begun(w)
 	}
-	var err error
-	if m.cfg.KeepHost != nil { // what another process of this name has in work looks like ours
-		err = m.cfg.KeepHost(m.ctx)
-	}
+	err := m.cfg.KeepHost(m.ctx) // what another process of this name has in work looks like ours
 	if err == nil {
 		err = m.takeEntries(m.ctx, m.backupService(), m.cfg.Host, which, anyTime)
 	}
